@@ -1,0 +1,90 @@
+/* source: where packets come from. Replay, AF_PACKET, DPDK and the hand-over between workers look alike. */
+#pragma once
+
+#include "base/bytes.h"
+#include "base/reason.h"
+
+enum { BURST_MAX = 64 };
+
+enum ts_quality { TS_Q_UNKNOWN = 0, TS_Q_HARDWARE = 1, TS_Q_KERNEL = 2, TS_Q_USER = 3, TS_Q_FILE = 4 }; /* = proto TsQuality */
+
+enum packet_kind {
+	PACKET_FRAME,   /* a link-layer frame */
+	PACKET_MESSAGE, /* one feed message without its length prefix (BinaryFILE); seq is its position, from 1 */
+	PACKET_STREAM,  /* the next bytes of one FIX text stream; seq is their offset */
+};
+
+/* packet is borrowed from its source until the next burst of the same source. */
+struct packet {
+	const uint8_t *data;
+	uint32_t caplen, wire_len;
+	uint64_t ts_recv_ns;
+	uint64_t seq;      /* PACKET_MESSAGE, PACKET_STREAM; PACKET_FRAME: number in the source, from 1 */
+	uint16_t link;     /* enum link_type */
+	uint16_t port;     /* interface, queue or file number in this source */
+	uint8_t kind;      /* enum packet_kind */
+	uint8_t ts_quality;
+	uint16_t round;    /* of --loop, from 0: a change starts every session anew */
+};
+
+/* source_stats are cumulative. received counts packets handed out before filter; a loss is in dropped alone. */
+struct source_stats {
+	uint64_t received, received_bytes;
+	uint64_t filtered;                /* refused by the filter, known to us (kernel filters are not) */
+	uint64_t dropped[REASON_COUNT];   /* kernel_drop, nic_missed, nic_error, no_mbuf, mbuf_chain, handoff_full, file_damaged */
+};
+
+enum source_end { SOURCE_RUNNING = 0, SOURCE_END, SOURCE_TRUNCATED, SOURCE_DAMAGED, SOURCE_GONE };
+
+struct source;
+
+/* source_ops is one kind of source. A worker has one source of its own; all calls from that worker's thread,
+ * except interrupt, which any thread may call. */
+struct source_ops {
+	const char *name;
+
+	/* burst fills pkts with up to max packets. What it gave out before is invalid from here on.
+	 * Returns  packets (0: none now, see end), or -errno once when the source broke */
+	int (*burst)(struct source *src, struct packet *pkts, unsigned max);
+
+	/* wait sleeps until packets may be there, at most timeout_us. */
+	void (*wait)(struct source *src, unsigned timeout_us);
+	void (*stats)(struct source *src, struct source_stats *stats);
+	void (*close)(struct source *src);
+};
+
+/* source is the common head of every kind; kinds embed it first. */
+struct source {
+	const struct source_ops *ops;
+	enum source_end end;     /* set by burst when it returns 0 for ever after */
+	char error[256];         /* what happened, where, what to do: for end > SOURCE_END and -errno */
+	char name[64];           /* "eth0", "day.pcapng", "0000:18:00.0" */
+};
+
+/* steer is which packets a worker owns: a pure function of the packet, the same on every worker. */
+typedef unsigned (*steer_fn)(const void *ctx, const struct packet *pkt);
+
+struct filter; /* capture/filter.h */
+
+/* source_options is what every kind may be told; unused ones are ignored. */
+struct source_options {
+	struct filter *filter;       /* kept; NULL = everything */
+	uint64_t count_max;          /* -c, 0 = no limit; of packets that pass the filter, over all workers */
+	uint32_t snaplen;
+	double speed;                /* 0 = as fast as possible, 1 = as recorded */
+	uint32_t loops;              /* --loop, 1 = once, 0 = for ever */
+	uint32_t date;               /* yyyymmdd of message files without one */
+	unsigned worker, workers;    /* this worker and how many there are */
+	steer_fn steer;              /* NULL with one worker */
+	const void *steer_ctx;
+	const struct address *groups; /* multicast groups to join, borrowed during open */
+	unsigned groups_n;
+	uint32_t ring_mib;           /* AF_PACKET ring size */
+	bool promiscuous;
+};
+
+/* source_open_* make a source of the kind. Errors go to error as "what, where, what to do".
+ * Returns  0 with *src the caller's to close, or -errno */
+int source_open_replay(struct source **src, const char *path, const struct source_options *opt, char error[256]);
+int source_open_afpacket(struct source **src, const char *iface, const struct source_options *opt, char error[256]);
+int source_open_ethdev(struct source **src, uint16_t port, uint16_t queue, const struct source_options *opt, char error[256]);

@@ -1,0 +1,49 @@
+/* The vector that decoders append events to. It flushes itself when it is full, so appending never fails. */
+#pragma once
+
+#include "base/bytes.h"
+#include "events/event.h" /* generated from proto/: struct event and every payload */
+
+enum {
+	EVENTS_MAX = 256,           /* events in the vector before it flushes */
+	EVENTS_ARENA = 1024 * 1024, /* bytes for events and their variable parts */
+	EVENT_PARTS_MAX = 768 * 1024, /* most that one event's variable parts may take */
+};
+
+/* events holds the events of one burst, in wire order, until flush takes them.
+ *
+ * Owns     the arena; what the events point to is the packet (borrowed) or the arena
+ * Thread   the worker that owns it */
+struct events {
+	struct event base;    /* what the next events have in common: set per packet and per sequence unit */
+	uint32_t sub_seq;     /* sub_seq of the next event; whoever sets base.seq sets it to 0 */
+	uint32_t n;
+	struct event *ev[EVENTS_MAX];
+	void (*flush)(struct events *evs); /* takes ev[0..n), then the vector is empty */
+	void *ctx;                         /* for flush */
+	uint8_t *arena;
+	uint32_t used;
+	uint64_t pushed;                   /* events ever appended */
+	struct event *last_push;           /* newest event still in the vector, or NULL */
+};
+
+/* events_init gives evs its arena (allocates, at start only).
+ * Returns  0, or -ENOMEM */
+int events_init(struct events *evs, void (*flush)(struct events *evs), void *ctx);
+void events_free(struct events *evs);
+
+/* events_flush hands what is there to flush and empties the vector; nothing happens when it is empty. */
+void events_flush(struct events *evs);
+
+/* events_push appends an event of this type, its envelope copied from base, its payload zero.
+ *
+ * Returns  the event: the caller's to fill until the next call on evs; never NULL */
+struct event *events_push(struct events *evs, enum event_type type);
+
+/* events_alloc gives zeroed room for variable parts of the newest event (repeated fields, converted text).
+ *
+ * Returns  8-byte aligned room that lives until flush, or NULL when this event already has EVENT_PARTS_MAX */
+void *events_alloc(struct events *evs, size_t size);
+
+/* events_drop_last takes back the newest event (a decoder that finds out late that it must refuse). */
+void events_drop_last(struct events *evs);
