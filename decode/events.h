@@ -21,6 +21,7 @@ struct events {
 	struct event *ev[EVENTS_MAX];
 	void (*flush)(struct events *evs); /* takes ev[0..n), then the vector is empty */
 	void *ctx;                         /* for flush */
+	void *stream;                      /* where these events go; changed by events_switch alone */
 	uint8_t *arena;
 	uint32_t used;
 	uint64_t pushed;                   /* events ever appended */
@@ -34,6 +35,15 @@ void events_free(struct events *evs);
 
 /* events_flush hands what is there to flush and empties the vector; nothing happens when it is empty. */
 void events_flush(struct events *evs);
+
+/* events_switch says that what follows belongs to stream: all events in the vector are of one stream. */
+static inline void events_switch(struct events *evs, void *stream)
+{
+	if (evs->stream != stream) {
+		events_flush(evs);
+		evs->stream = stream;
+	}
+}
 
 /* events_push appends an event of this type, its envelope copied from base, its payload zero.
  *

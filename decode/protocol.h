@@ -49,6 +49,10 @@ struct protocol {
 	 * Returns  events appended (>= 0), or -REASON_x */
 	int (*message)(struct feed_state *st, struct bytes *in, struct events *out);
 
+	/* skip steps over one message without decoding it (a copy of what the other line already brought).
+	 * Returns 0, or -REASON_message_length with in set empty */
+	int (*skip)(struct bytes *in);
+
 	/* body reads one message without its length prefix (BinaryFILE, SoupBinTCP); NULL where messages
 	 * carry their own length. Same contract, all of in is the message. */
 	int (*body)(struct feed_state *st, struct bytes in, struct events *out);
