@@ -1,0 +1,334 @@
+/* Hot path: no allocation, lock, system call or log (feeds_init and feed_table_init excepted). */
+#include "decode/feed.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct feed_tries {
+	struct address dst;
+	uint32_t tries;
+};
+
+enum { TRIES_SLOTS = 4096, NEW_CHANNEL_DISTANCE = 1024 };
+
+static uint32_t mix(uint64_t h)
+{
+	h ^= h >> 32;
+	h *= 0x9e3779b97f4a7c15ull;
+	return (uint32_t)(h >> 32);
+}
+
+static uint32_t address_hash(const struct address *a)
+{
+	return mix(load_le64(a->ip) ^ load_le64(a->ip + 8) * 31 ^ (uint64_t)a->port << 17);
+}
+
+static bool address_equal(const struct address *a, const struct address *b)
+{
+	return a->port == b->port && memcmp(a->ip, b->ip, 16) == 0;
+}
+
+uint32_t feed_channel_hash(const char *venue, uint32_t channel)
+{
+	uint64_t h = 14695981039346656037ull; /* FNV-1a */
+
+	for (const char *c = venue; *c; c++)
+		h = (h ^ (uint8_t)*c) * 1099511628211ull;
+	return mix((h ^ channel) * 1099511628211ull);
+}
+
+static void index_row(struct feed_table *table, uint32_t row)
+{
+	uint32_t slot = address_hash(&table->rows[row].dst) & table->index_mask;
+
+	while (table->index[slot])
+		slot = (slot + 1) & table->index_mask;
+	table->index[slot] = (uint16_t)(row + 1);
+}
+
+int feed_table_init(struct feed_table *table, const struct feed_line *rows, uint32_t rows_n)
+{
+	if (rows_n > FEED_LINES_MAX)
+		return -E2BIG;
+	table->rows = calloc(FEED_LINES_MAX, sizeof(*table->rows));
+	table->index = calloc(4 * FEED_LINES_MAX, sizeof(*table->index));
+	if (!table->rows || !table->index) {
+		feed_table_free(table);
+		return -ENOMEM;
+	}
+	table->index_mask = 4 * FEED_LINES_MAX - 1;
+	table->rows_n = 0;
+	for (uint32_t i = 0; i < rows_n; i++)
+		feed_table_add(table, &rows[i]);
+	return 0;
+}
+
+void feed_table_free(struct feed_table *table)
+{
+	free(table->rows);
+	free(table->index);
+	*table = (struct feed_table){0};
+}
+
+static struct feed_line *find_exact(const struct feed_table *table, const struct address *dst)
+{
+	uint32_t slot = address_hash(dst) & table->index_mask;
+
+	for (; table->index[slot]; slot = (slot + 1) & table->index_mask)
+		if (address_equal(&table->rows[table->index[slot] - 1].dst, dst))
+			return &table->rows[table->index[slot] - 1];
+	return NULL;
+}
+
+struct feed_line *feed_table_find(const struct feed_table *table, const struct address *dst)
+{
+	struct address any = {.port = dst->port};
+	struct feed_line *line = find_exact(table, dst);
+
+	return line ? line : find_exact(table, &any);
+}
+
+struct feed_line *feed_table_add(struct feed_table *table, const struct feed_line *row)
+{
+	struct feed_line *line;
+
+	if (table->rows_n == FEED_LINES_MAX)
+		return NULL;
+	line = &table->rows[table->rows_n];
+	*line = *row;
+	line->feed = (uint16_t)(table->rows_n + 1);
+	index_row(table, table->rows_n++);
+	return line;
+}
+
+/* channel_for finds or makes the channel of a line. NULL = no room. */
+static struct channel *channel_for(struct feeds *fs, const struct protocol *protocol, const char *venue,
+	uint32_t number)
+{
+	struct channel *ch;
+
+	for (uint32_t i = 0; i < fs->channels_n; i++) {
+		ch = &fs->channels[i];
+		if (ch->state.protocol == protocol && ch->number == number && strcmp(ch->venue, venue) == 0)
+			return ch;
+	}
+	if (fs->channels_n == fs->opt.channels_max)
+		return NULL;
+	ch = &fs->channels[fs->channels_n];
+	if (channel_init(ch, protocol, venue, number) < 0)
+		return NULL;
+	ch->stream = fs->hooks.stream_for(fs->hooks.ctx, venue, number);
+	if (!ch->stream) {
+		channel_free(ch);
+		return NULL;
+	}
+	fs->channels_n++;
+	return ch;
+}
+
+int feeds_init(struct feeds *fs, const struct feed_options *opt, const struct feed_hooks *hooks,
+	const struct feed_line *lines, uint32_t lines_n, struct events *out)
+{
+	int rc;
+
+	*fs = (struct feeds){.opt = *opt, .hooks = *hooks};
+	rc = channel_context_init(&fs->ctx, 4 * opt->channel.window_packets, out);
+	if (rc < 0)
+		return rc;
+	fs->ctx.opt = opt->channel;
+	fs->ctx.session = hooks->session;
+	fs->ctx.session_ctx = hooks->ctx;
+	rc = -ENOMEM;
+	fs->channels = calloc(opt->channels_max, sizeof(*fs->channels));
+	fs->tries = calloc(TRIES_SLOTS, sizeof(*fs->tries));
+	if (!fs->channels || !fs->tries)
+		goto free_all;
+	rc = feed_table_init(&fs->table, lines, lines_n);
+	if (rc < 0)
+		goto free_all;
+	for (uint32_t i = 0; i < lines_n; i++) {
+		struct feed_line *line = &fs->table.rows[i];
+
+		line->state = channel_for(fs, line->protocol, line->venue, line->channel);
+		if (line->state)
+			line->state->lines_configured |= (uint8_t)(1 << line->line);
+	}
+	return 0;
+free_all:
+	feeds_free(fs);
+	return rc;
+}
+
+void feeds_free(struct feeds *fs)
+{
+	for (uint32_t i = 0; i < fs->channels_n; i++)
+		channel_free(&fs->channels[i]);
+	free(fs->channels);
+	free(fs->tries);
+	feed_table_free(&fs->table);
+	channel_context_free(&fs->ctx);
+}
+
+static int take_packet(struct feeds *fs, struct feed_line *line, struct bytes in, uint64_t ts_recv_ns)
+{
+	struct arrival at = {ts_recv_ns, line->feed, line->line};
+	struct channel *ch = line->state;
+	struct feed_packet pkt = {0};
+	int rc;
+
+	rc = line->protocol->packet(in, &pkt);
+	if (rc < 0)
+		return -REASON_feed_header;
+	if (pkt.has_channel && (!ch || ch->number != pkt.channel)) {
+		ch = line->state = channel_for(fs, line->protocol, line->venue, pkt.channel);
+		if (ch)
+			ch->lines_configured |= (uint8_t)(1 << line->line);
+	}
+	if (!ch)
+		return -REASON_channel_table_full;
+	channel_packet(&fs->ctx, ch, &pkt, &at);
+	return 0;
+}
+
+static const struct protocol *recognise(struct bytes in)
+{
+	for (const struct protocol *const *p = protocols; *p; p++)
+		if ((*p)->recognise && (*p)->recognise(in))
+			return *p;
+	return NULL;
+}
+
+/* may_try bounds how often a destination is looked at that was never recognised. */
+static bool may_try(struct feeds *fs, const struct address *dst)
+{
+	struct feed_tries *t = &fs->tries[address_hash(dst) % TRIES_SLOTS];
+
+	if (!address_equal(&t->dst, dst))
+		*t = (struct feed_tries){.dst = *dst};
+	return t->tries++ < FEED_TRIES_MAX;
+}
+
+/* same_channel says whether a packet from a new destination continues what ch carries: then it is another
+ * line of it. Sequence and session (or sending time) of independent channels do not meet so closely. */
+static bool same_channel(const struct channel *ch, const struct feed_packet *pkt)
+{
+	uint64_t ahead = pkt->seq > ch->next ? pkt->seq - ch->next : ch->next - pkt->seq;
+	uint64_t apart = pkt->ts_send_ns > ch->ts_send_ns ? pkt->ts_send_ns - ch->ts_send_ns
+							  : ch->ts_send_ns - pkt->ts_send_ns;
+
+	if (!ch->started || ahead > NEW_CHANNEL_DISTANCE)
+		return false;
+	if (!ch->state.protocol->weekly_session && !wire_session_equal(ch->wire_session, pkt))
+		return false;
+	return apart < 1000000000ull;
+}
+
+/* assume makes a line for a destination whose packet a protocol recognised. NULL = no room. */
+static struct feed_line *assume(struct feeds *fs, const struct address *dst, const struct protocol *protocol,
+	struct bytes in, bool tcp)
+{
+	struct feed_line row = {.protocol = protocol, .dst = *dst, .tcp = tcp}, *line;
+	struct feed_packet pkt = {0};
+
+	if (protocol->packet(in, &pkt) < 0)
+		return NULL;
+	strncpy(row.venue, protocol->venue, sizeof(row.venue) - 1);
+	row.channel = pkt.channel;
+	for (uint32_t i = 0; i < fs->channels_n; i++) {
+		struct channel *ch = &fs->channels[i];
+
+		if (ch->state.protocol != protocol || strcmp(ch->venue, row.venue) != 0)
+			continue;
+		if (pkt.has_channel ? ch->number == pkt.channel : same_channel(ch, &pkt)) {
+			row.channel = ch->number;
+			while (ch->lines_configured >> row.line & 1 && row.line < CHANNEL_LINES_MAX - 1)
+				row.line++;
+			break;
+		}
+		if (!pkt.has_channel && row.channel <= ch->number)
+			row.channel = ch->number + 1;
+	}
+	row.state = channel_for(fs, protocol, row.venue, row.channel);
+	if (!row.state)
+		return NULL;
+	row.state->lines_configured |= (uint8_t)(1 << row.line);
+	line = feed_table_add(&fs->table, &row);
+	if (line && fs->hooks.assumed)
+		fs->hooks.assumed(fs->hooks.ctx, line);
+	return line;
+}
+
+int feeds_datagram(struct feeds *fs, const struct frame *f, uint64_t ts_recv_ns)
+{
+	struct feed_line *line = feed_table_find(&fs->table, &f->dst);
+
+	if (!line && fs->opt.recognise && may_try(fs, &f->dst)) {
+		const struct protocol *protocol = recognise(f->payload);
+
+		if (protocol)
+			line = assume(fs, &f->dst, protocol, f->payload, false);
+	}
+	if (!line || line->tcp)
+		return -REASON_no_feed;
+	return take_packet(fs, line, f->payload, ts_recv_ns);
+}
+
+int feeds_unit(struct feeds *fs, struct feed_line *line, struct bytes unit, uint64_t ts_recv_ns)
+{
+	return take_packet(fs, line, unit, ts_recv_ns);
+}
+
+struct feed_line *feeds_tcp_line(struct feeds *fs, const struct frame *f)
+{
+	struct feed_line *line = feed_table_find(&fs->table, &f->dst);
+
+	if (!line)
+		line = feed_table_find(&fs->table, &f->src);
+	if (line)
+		return line->tcp ? line : NULL;
+	if (!fs->opt.recognise || bytes_len(f->payload) == 0)
+		return NULL;
+	for (const struct protocol *const *p = protocols; *p; p++) {
+		int64_t len = (*p)->unit ? (*p)->unit(f->payload) : 0;
+
+		if (len <= 0 || (uint64_t)len > bytes_len(f->payload))
+			continue;
+		struct bytes unit = {f->payload.p, f->payload.p + len};
+
+		if ((*p)->recognise(unit))
+			return assume(fs, &f->src, *p, unit, true);
+	}
+	return NULL;
+}
+
+int feeds_body(struct feeds *fs, const struct protocol *protocol, struct bytes in, uint64_t seq, uint64_t date_ns)
+{
+	struct channel *ch = channel_for(fs, protocol, protocol->venue, 0);
+
+	if (!ch)
+		return -REASON_channel_table_full;
+	if (!ch->started && protocol->timezone) { /* noon of that day is inside it in every zone with a market */
+		uint64_t noon_ns = date_ns + 12ull * 3600 * 1000000000ull, next;
+
+		ch->state.midnight_ns = date_ns ? tz_midnight(protocol->timezone, noon_ns, &next) : 0;
+	}
+	channel_body(&fs->ctx, ch, in, seq, 0);
+	return 0;
+}
+
+void feeds_round(struct feeds *fs, uint32_t round)
+{
+	if (fs->ctx.round == round)
+		return;
+	feeds_end(fs);
+	fs->ctx.round = round;
+	for (uint32_t i = 0; i < fs->channels_n; i++)
+		channel_round(&fs->ctx, &fs->channels[i]);
+}
+
+void feeds_end(struct feeds *fs)
+{
+	for (uint32_t i = 0; i < fs->channels_n; i++)
+		channel_end(&fs->ctx, &fs->channels[i]);
+	events_flush(fs->ctx.out);
+}
