@@ -123,6 +123,12 @@ class Set:
       "learn"     symbol only: text is remembered for this event's instrument_id (set that one before)
       "lookup"    symbol only: text known for this event's instrument_id; unknown: EVENT_FLAG_NO_DEFINITION
       "yyyymm"    source: tuple (year u16, month u8, day u8): yyyymmdd, day 0 when absent
+      "join"      source: tuple of texts -> string: those that are present, with "/" between
+      "note"      target is a string: " NAME=value" is appended, NAME the wire's name, value as `plain` makes it
+                  (decimals: exact decimal text; in Rows: NAME.i, i the entry's number from 1). Absent: nothing
+      "numbered"  source: str; in Rows only: the text, a dot, the entry's number from 1 ("EventTime.2")
+    Signed wire integers that are negative leave an unsigned target absent. decimals -> string target: exact
+    decimal text, no trailing zeros. "lookup" in a row: text known for the row's own instrument_id.
     Sets run in order; flags are or-ed, everything else stored once.
     """
     target: str
