@@ -208,8 +208,8 @@ static void day_of(struct channel *ch, uint64_t ts_recv_ns)
 {
 	struct feed_state *st = &ch->state;
 
-	if (st->protocol->timezone && (ts_recv_ns >= st->next_midnight_ns || ts_recv_ns < st->midnight_ns))
-		st->midnight_ns = tz_midnight(st->protocol->timezone, ts_recv_ns, &st->next_midnight_ns);
+	if (ch->timezone && (ts_recv_ns >= st->next_midnight_ns || ts_recv_ns < st->midnight_ns))
+		st->midnight_ns = tz_midnight(ch->timezone, ts_recv_ns, &st->next_midnight_ns);
 }
 
 static void deliver(struct channel_context *ctx, struct channel *ch, const struct feed_packet *pkt,

@@ -69,6 +69,7 @@ struct channel {
 	struct feed_state state;
 	char venue[CHANNEL_VENUE_MAX];
 	uint32_t number;
+	const char *timezone;           /* of times since midnight, or NULL */
 	void *stream;
 	bool started, ended, stale;
 	uint8_t lines_seen;             /* bits */

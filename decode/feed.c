@@ -70,22 +70,42 @@ void feed_table_free(struct feed_table *table)
 	*table = (struct feed_table){0};
 }
 
-static struct feed_line *find_exact(const struct feed_table *table, const struct address *dst)
+static const struct address any_address;
+
+static struct feed_line *find_exact(const struct feed_table *table, const struct address *dst,
+	const struct address *src)
 {
 	uint32_t slot = address_hash(dst) & table->index_mask;
 
-	for (; table->index[slot]; slot = (slot + 1) & table->index_mask)
-		if (address_equal(&table->rows[table->index[slot] - 1].dst, dst))
-			return &table->rows[table->index[slot] - 1];
+	for (; table->index[slot]; slot = (slot + 1) & table->index_mask) {
+		struct feed_line *row = &table->rows[table->index[slot] - 1];
+
+		if (address_equal(&row->dst, dst) && (memcmp(row->src.ip, any_address.ip, 16) == 0 ||
+							     memcmp(row->src.ip, src->ip, 16) == 0))
+			return row;
+	}
 	return NULL;
 }
 
-struct feed_line *feed_table_find(const struct feed_table *table, const struct address *dst)
+struct feed_line *feed_table_find(const struct feed_table *table, const struct address *dst,
+	const struct address *src)
 {
-	struct address any = {.port = dst->port};
-	struct feed_line *line = find_exact(table, dst);
+	struct feed_line *line = find_exact(table, dst, src);
+	struct address wild = *dst;
 
-	return line ? line : find_exact(table, &any);
+	if (line)
+		return line;
+	wild.port = 0;
+	if (table->any_port && (line = find_exact(table, &wild, src)))
+		return line;
+	if (!table->any_address)
+		return NULL;
+	wild = any_address;
+	wild.port = dst->port;
+	if ((line = find_exact(table, &wild, src)))
+		return line;
+	wild.port = 0;
+	return find_exact(table, &wild, src);
 }
 
 struct feed_line *feed_table_add(struct feed_table *table, const struct feed_line *row)
@@ -97,6 +117,8 @@ struct feed_line *feed_table_add(struct feed_table *table, const struct feed_lin
 	line = &table->rows[table->rows_n];
 	*line = *row;
 	line->feed = (uint16_t)(table->rows_n + 1);
+	table->any_port |= row->dst.port == 0;
+	table->any_address |= memcmp(row->dst.ip, any_address.ip, 16) == 0;
 	index_row(table, table->rows_n++);
 	return line;
 }
@@ -150,8 +172,11 @@ int feeds_init(struct feeds *fs, const struct feed_options *opt, const struct fe
 		struct feed_line *line = &fs->table.rows[i];
 
 		line->state = channel_for(fs, line->protocol, line->venue, line->channel);
-		if (line->state)
-			line->state->lines_configured |= (uint8_t)(1 << line->line);
+		if (!line->state)
+			continue;
+		line->state->lines_configured |= (uint8_t)(1 << line->line);
+		if (line->timezone)
+			line->state->timezone = line->timezone;
 	}
 	return 0;
 free_all:
@@ -260,7 +285,7 @@ static struct feed_line *assume(struct feeds *fs, const struct address *dst, con
 
 int feeds_datagram(struct feeds *fs, const struct frame *f, uint64_t ts_recv_ns)
 {
-	struct feed_line *line = feed_table_find(&fs->table, &f->dst);
+	struct feed_line *line = feed_table_find(&fs->table, &f->dst, &f->src);
 
 	if (!line && fs->opt.recognise && may_try(fs, &f->dst)) {
 		const struct protocol *protocol = recognise(f->payload);
@@ -280,10 +305,10 @@ int feeds_unit(struct feeds *fs, struct feed_line *line, struct bytes unit, uint
 
 struct feed_line *feeds_tcp_line(struct feeds *fs, const struct frame *f)
 {
-	struct feed_line *line = feed_table_find(&fs->table, &f->dst);
+	struct feed_line *line = feed_table_find(&fs->table, &f->dst, &f->src);
 
 	if (!line)
-		line = feed_table_find(&fs->table, &f->src);
+		line = feed_table_find(&fs->table, &f->src, &f->dst);
 	if (line)
 		return line->tcp ? line : NULL;
 	if (!fs->opt.recognise || bytes_len(f->payload) == 0)
@@ -307,10 +332,10 @@ int feeds_body(struct feeds *fs, const struct protocol *protocol, struct bytes i
 
 	if (!ch)
 		return -REASON_channel_table_full;
-	if (!ch->started && protocol->timezone) { /* noon of that day is inside it in every zone with a market */
+	if (!ch->started && ch->timezone) { /* noon of that day is inside it in every zone with a market */
 		uint64_t noon_ns = date_ns + 12ull * 3600 * 1000000000ull, next;
 
-		ch->state.midnight_ns = date_ns ? tz_midnight(protocol->timezone, noon_ns, &next) : 0;
+		ch->state.midnight_ns = date_ns ? tz_midnight(ch->timezone, noon_ns, &next) : 0;
 	}
 	channel_body(&fs->ctx, ch, in, seq, 0);
 	return 0;

@@ -7,7 +7,9 @@
 /* feed_line is one row of the feed table: packets to this address and port are this line of this channel. */
 struct feed_line {
 	const struct protocol *protocol;
-	struct address dst;    /* group or address; ip all zero = any address on this port */
+	struct address dst;    /* group or address; ip all zero = any address, port 0 = any port */
+	struct address src;    /* sender; ip all zero = any; its port is not used */
+	const char *timezone;  /* kept; POSIX TZ rule instead of the protocol's, or NULL */
 	char venue[CHANNEL_VENUE_MAX];
 	uint32_t channel;
 	uint8_t line;          /* 0 = A, 1 = B … */
@@ -25,14 +27,16 @@ struct feed_table {
 	uint32_t rows_n;
 	uint16_t *index; /* open addressing by hash of address and port; 0 = free, else row + 1 */
 	uint32_t index_mask;
+	bool any_address, any_port; /* some row has them */
 };
 
 /* feed_table_init copies rows. Returns 0, or -ENOMEM, or -E2BIG beyond FEED_LINES_MAX. */
 int feed_table_init(struct feed_table *table, const struct feed_line *rows, uint32_t rows_n);
 void feed_table_free(struct feed_table *table);
 
-/* feed_table_find returns the row for this destination, or NULL. */
-struct feed_line *feed_table_find(const struct feed_table *table, const struct address *dst);
+/* feed_table_find returns the row for packets from src to dst, or NULL; the most exact one wins. */
+struct feed_line *feed_table_find(const struct feed_table *table, const struct address *dst,
+	const struct address *src);
 
 /* feed_table_add appends a row (of recognised feeds). Returns it, or NULL when the table is full. */
 struct feed_line *feed_table_add(struct feed_table *table, const struct feed_line *row);

@@ -10,8 +10,6 @@ enum {
 	VLANS_MAX = 4,
 	EXTENSIONS_MAX = 8,
 	PROTO_HOPOPTS = 0,
-	PROTO_TCP = 6,
-	PROTO_UDP = 17,
 	PROTO_ROUTING = 43,
 	PROTO_FRAGMENT = 44,
 	PROTO_AH = 51,
@@ -60,9 +58,9 @@ static int parse_tcp(struct bytes in, struct frame *f)
 /* cut is true when the packet has fewer bytes than its IP length says: the payload is then not whole. */
 static int parse_transport(struct bytes in, bool cut, struct frame *f)
 {
-	if (f->ip_proto == PROTO_UDP)
+	if (f->ip_proto == IP_PROTO_UDP)
 		return parse_udp(in, f);
-	if (f->ip_proto != PROTO_TCP)
+	if (f->ip_proto != IP_PROTO_TCP)
 		return -REASON_not_udp_tcp;
 	return cut ? -REASON_truncated : parse_tcp(in, f);
 }

@@ -15,6 +15,8 @@ enum link_type { /* LINKTYPE_ numbers of the pcap file formats */
 	LINK_LINUX_SLL2 = 276,
 };
 
+enum { IP_PROTO_TCP = 6, IP_PROTO_UDP = 17 };
+
 /* address holds IPv4 as ::ffff:a.b.c.d so that one compare serves both. */
 struct address {
 	uint8_t ip[16];
