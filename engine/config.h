@@ -14,6 +14,12 @@ struct config_texts {
 	unsigned n;
 };
 
+struct config_pairs {
+	const char *(
+		*v)[2]; /* n times name and value, then NULL, NULL; v itself is NULL when n is 0 */
+	unsigned n;
+};
+
 struct config_ports {
 	uint16_t v[64];
 	unsigned n;
@@ -22,7 +28,6 @@ struct config_ports {
 /* Words of the rows, in their order there. */
 enum config_format { FORMAT_AUTO, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_BINARYFILE, FORMAT_FIX };
 enum config_recognise { RECOGNISE_AUTO, RECOGNISE_ON, RECOGNISE_OFF };
-enum config_line { LINE_A, LINE_B };
 enum config_family { /* decode.events has bit 1 << FAMILY_x */
 	FAMILY_MBO,
 	FAMILY_MBP,
@@ -39,6 +44,7 @@ enum config_family { /* decode.events has bit 1 << FAMILY_x */
 /* C type of each kind of row. Absent texts are "", never NULL. */
 #define CONFIG_TYPE_TEXT const char *
 #define CONFIG_TYPE_TEXTS struct config_texts
+#define CONFIG_TYPE_PAIRS struct config_pairs
 #define CONFIG_TYPE_PORTS struct config_ports
 #define CONFIG_TYPE_NUMBER uint64_t
 #define CONFIG_TYPE_DATE uint32_t /* 20240131, 0 none */
@@ -72,7 +78,8 @@ int config_init(struct config *cfg);
 void config_free(struct config *cfg);
 
 /* config_set changes one key, as --set does: "source.snaplen=96", "sinks.0.when_full=block",
- * "fix.ports=4001,4002", "sinks.0.kafka.1=acks=1". An index one past the end adds an entry.
+ * "fix.ports=4001,4002", "sinks.0.kafka.acks=1", "source.eal=-l 0-1". An index one past the end
+ * adds an entry.
  *
  * Returns  0, or -EINVAL with error saying key, value, what was expected or the nearest known key,
  *          and cfg unchanged but for an entry that the index added */
