@@ -38,6 +38,10 @@ enum source_end { SOURCE_RUNNING = 0, SOURCE_END, SOURCE_TRUNCATED, SOURCE_DAMAG
 
 struct source;
 
+/* What replay makes of files without packets: messages have no receive time, so ts_recv_ns is noon UTC of
+ * opt.date (0 without one) and ts_quality is TS_Q_UNKNOWN; a slice of a FIX stream ends behind a message
+ * where it can. --speed does not pace them. */
+
 /* source_ops is one kind of source. A worker has one source of its own; all calls from that worker's thread,
  * except interrupt, which any thread may call. */
 struct source_ops {
@@ -61,6 +65,14 @@ struct source {
 	char name[64];           /* "eth0", "day.pcapng", "0000:18:00.0" */
 };
 
+/* source_fail writes "NAME: what" into the source's error and sets end. Cold.
+ * Returns  rc, for the caller to return */
+int source_fail(struct source *src, enum source_end end, int rc, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* source_end_text returns one word for an end. Static text. */
+const char *source_end_text(enum source_end end);
+
 /* steer is which packets a worker owns: a pure function of the packet, the same on every worker. */
 typedef unsigned (*steer_fn)(const void *ctx, const struct packet *pkt);
 
@@ -73,7 +85,8 @@ struct source_options {
 	uint32_t snaplen;
 	double speed;                /* 0 = as fast as possible, 1 = as recorded */
 	uint32_t loops;              /* --loop, 1 = once, 0 = for ever */
-	uint32_t date;               /* yyyymmdd of message files without one */
+	const char *format;          /* --format of a file: its name; NULL = by content */
+	uint32_t date;               /* yyyymmdd of message files; 0 = the one in their name, if any */
 	unsigned worker, workers;    /* this worker and how many there are */
 	steer_fn steer;              /* NULL with one worker */
 	const void *steer_ctx;
