@@ -1,15 +1,7 @@
-/* Hot path: no allocation, lock, system call or log (feeds_init and feed_table_init excepted). */
+/* Hot path: no allocation, lock, system call or log. */
 #include "decode/feed.h"
 
-#include <errno.h>
-#include <stdlib.h>
-
-struct feed_tries {
-	struct address dst;
-	uint32_t tries;
-};
-
-enum { TRIES_SLOTS = 4096, NEW_CHANNEL_DISTANCE = 1024 };
+enum { NEW_CHANNEL_DISTANCE = 1024 };
 
 static uint32_t mix(uint64_t h)
 {
@@ -44,30 +36,6 @@ static void index_row(struct feed_table *table, uint32_t row)
 	while (table->index[slot])
 		slot = (slot + 1) & table->index_mask;
 	table->index[slot] = (uint16_t)(row + 1);
-}
-
-int feed_table_init(struct feed_table *table, const struct feed_line *rows, uint32_t rows_n)
-{
-	if (rows_n > FEED_LINES_MAX)
-		return -E2BIG;
-	table->rows = calloc(FEED_LINES_MAX, sizeof(*table->rows));
-	table->index = calloc(4 * FEED_LINES_MAX, sizeof(*table->index));
-	if (!table->rows || !table->index) {
-		feed_table_free(table);
-		return -ENOMEM;
-	}
-	table->index_mask = 4 * FEED_LINES_MAX - 1;
-	table->rows_n = 0;
-	for (uint32_t i = 0; i < rows_n; i++)
-		feed_table_add(table, &rows[i]);
-	return 0;
-}
-
-void feed_table_free(struct feed_table *table)
-{
-	free(table->rows);
-	free(table->index);
-	*table = (struct feed_table){0};
 }
 
 static const struct address any_address;
@@ -123,8 +91,7 @@ struct feed_line *feed_table_add(struct feed_table *table, const struct feed_lin
 	return line;
 }
 
-/* channel_for finds or makes the channel of a line. NULL = no room. */
-static struct channel *channel_for(struct feeds *fs, const struct protocol *protocol, const char *venue,
+struct channel *feeds_channel(struct feeds *fs, const struct protocol *protocol, const char *venue,
 	uint32_t number)
 {
 	struct channel *ch;
@@ -148,52 +115,6 @@ static struct channel *channel_for(struct feeds *fs, const struct protocol *prot
 	return ch;
 }
 
-int feeds_init(struct feeds *fs, const struct feed_options *opt, const struct feed_hooks *hooks,
-	const struct feed_line *lines, uint32_t lines_n, struct events *out)
-{
-	int rc;
-
-	*fs = (struct feeds){.opt = *opt, .hooks = *hooks};
-	rc = channel_context_init(&fs->ctx, 4 * opt->channel.window_packets, out);
-	if (rc < 0)
-		return rc;
-	fs->ctx.opt = opt->channel;
-	fs->ctx.session = hooks->session;
-	fs->ctx.session_ctx = hooks->ctx;
-	rc = -ENOMEM;
-	fs->channels = calloc(opt->channels_max, sizeof(*fs->channels));
-	fs->tries = calloc(TRIES_SLOTS, sizeof(*fs->tries));
-	if (!fs->channels || !fs->tries)
-		goto free_all;
-	rc = feed_table_init(&fs->table, lines, lines_n);
-	if (rc < 0)
-		goto free_all;
-	for (uint32_t i = 0; i < lines_n; i++) {
-		struct feed_line *line = &fs->table.rows[i];
-
-		line->state = channel_for(fs, line->protocol, line->venue, line->channel);
-		if (!line->state)
-			continue;
-		line->state->lines_configured |= (uint8_t)(1 << line->line);
-		if (line->timezone)
-			line->state->timezone = line->timezone;
-	}
-	return 0;
-free_all:
-	feeds_free(fs);
-	return rc;
-}
-
-void feeds_free(struct feeds *fs)
-{
-	for (uint32_t i = 0; i < fs->channels_n; i++)
-		channel_free(&fs->channels[i]);
-	free(fs->channels);
-	free(fs->tries);
-	feed_table_free(&fs->table);
-	channel_context_free(&fs->ctx);
-}
-
 static int take_packet(struct feeds *fs, struct feed_line *line, struct bytes in, uint64_t ts_recv_ns)
 {
 	struct arrival at = {ts_recv_ns, line->feed, line->line};
@@ -205,7 +126,7 @@ static int take_packet(struct feeds *fs, struct feed_line *line, struct bytes in
 	if (rc < 0)
 		return -REASON_feed_header;
 	if (pkt.has_channel && (!ch || ch->number != pkt.channel)) {
-		ch = line->state = channel_for(fs, line->protocol, line->venue, pkt.channel);
+		ch = line->state = feeds_channel(fs, line->protocol, line->venue, pkt.channel);
 		if (ch)
 			ch->lines_configured |= (uint8_t)(1 << line->line);
 	}
@@ -226,7 +147,7 @@ static const struct protocol *recognise(struct bytes in)
 /* may_try bounds how often a destination is looked at that was never recognised. */
 static bool may_try(struct feeds *fs, const struct address *dst)
 {
-	struct feed_tries *t = &fs->tries[address_hash(dst) % TRIES_SLOTS];
+	struct feed_tries *t = &fs->tries[address_hash(dst) % FEED_TRIES_SLOTS];
 
 	if (!address_equal(&t->dst, dst))
 		*t = (struct feed_tries){.dst = *dst};
@@ -273,7 +194,7 @@ static struct feed_line *assume(struct feeds *fs, const struct address *dst, con
 		if (!pkt.has_channel && row.channel <= ch->number)
 			row.channel = ch->number + 1;
 	}
-	row.state = channel_for(fs, protocol, row.venue, row.channel);
+	row.state = feeds_channel(fs, protocol, row.venue, row.channel);
 	if (!row.state)
 		return NULL;
 	row.state->lines_configured |= (uint8_t)(1 << row.line);
@@ -328,7 +249,7 @@ struct feed_line *feeds_tcp_line(struct feeds *fs, const struct frame *f)
 
 int feeds_body(struct feeds *fs, const struct protocol *protocol, struct bytes in, uint64_t seq, uint64_t date_ns)
 {
-	struct channel *ch = channel_for(fs, protocol, protocol->venue, 0);
+	struct channel *ch = feeds_channel(fs, protocol, protocol->venue, 0);
 
 	if (!ch)
 		return -REASON_channel_table_full;

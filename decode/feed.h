@@ -18,7 +18,13 @@ struct feed_line {
 	struct channel *state; /* set by feeds_init on the worker's own copy */
 };
 
-enum { FEED_LINES_MAX = 4096, FEED_TRIES_MAX = 64 };
+enum { FEED_LINES_MAX = 4096, FEED_TRIES_MAX = 64, FEED_TRIES_SLOTS = 4096 };
+
+/* feed_tries is how often a destination was looked at in vain. */
+struct feed_tries {
+	struct address dst;
+	uint32_t tries;
+};
 
 /* feed_table finds the row of a packet. Read-only once made, so steering on every worker may share it.
  * Owns  rows and index (one allocation each, at init) */
@@ -81,6 +87,10 @@ struct feeds {
 int feeds_init(struct feeds *fs, const struct feed_options *opt, const struct feed_hooks *hooks,
 	const struct feed_line *lines, uint32_t lines_n, struct events *out);
 void feeds_free(struct feeds *fs);
+
+/* feeds_channel finds or makes a channel: the one place that allocates once packets flow, when a new channel
+ * is first seen. Returns NULL when there is no room. */
+struct channel *feeds_channel(struct feeds *fs, const struct protocol *protocol, const char *venue, uint32_t number);
 
 /* feeds_datagram takes the payload of one UDP packet.
  * Returns  0 when it was a feed's (delivered, held or counted as duplicate, late …), or -REASON_no_feed,
