@@ -1,0 +1,214 @@
+/* Hot path: no allocation, lock, system call or log. */
+/* wire: protobuf's wire format as the generated writers need it. Every function writes at p and
+ * returns the end of what it wrote; it may scribble on up to WIRE_SLACK bytes behind that, which
+ * the bounds of event_write.h include. Field numbers are constants below 2048, so a key folds to
+ * one store.
+ *
+ * wire_KIND writes a value, put_KIND_set a field; put_KIND leaves out zero and empty, as proto3
+ * does.
+ *
+ * Spec     protobuf.dev, "Encoding" */
+#pragma once
+
+#include "base/bytes.h"
+
+enum { WIRE_SLACK = 8 };
+enum wire_type { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_LEN = 2, WIRE_32 = 5 };
+
+#define WIRE_INLINE static inline __attribute__((always_inline))
+
+/* Text that is not UTF-8, cold: see put_str. */
+void wire_repair_utf8(uint8_t *text, uint32_t len);
+
+/* A message of 128 bytes or more, cold: makes room for a longer length in front of it. */
+uint8_t *wire_widen_length(uint8_t *at, uint8_t *end);
+
+/* A varint of nine or ten bytes, cold. */
+uint8_t *wire_varint_long(uint8_t *p, uint64_t v);
+
+WIRE_INLINE uint8_t *put_key(uint8_t *p, uint32_t number, enum wire_type type)
+{
+	uint32_t key = number << 3 | type;
+	uint16_t two = (uint16_t)((key & 0x7f) | 0x80 | key >> 7 << 8);
+
+	if (key < 0x80) {
+		*p = (uint8_t)key;
+		return p + 1;
+	}
+	memcpy(p, &two, sizeof(two));
+	return p + 2;
+}
+
+/* put_varint spreads 56 bits into groups of seven without a loop: the length comes from the highest
+ * bit, all eight bytes are stored, and only the length is kept. */
+WIRE_INLINE uint8_t *put_varint(uint8_t *p, uint64_t v)
+{
+	uint64_t x = v;
+	unsigned bits = 64 - (unsigned)__builtin_clzll(v | 1);
+	unsigned len = (bits * 9 + 64) >> 6;
+
+	if (__builtin_expect(bits > 56, 0))
+		return wire_varint_long(p, v);
+	x = (x & 0x000000000fffffff) | (x & 0x00fffffff0000000) << 4;
+	x = (x & 0x00003fff00003fff) | (x & 0x0fffc0000fffc000) << 2;
+	x = (x & 0x007f007f007f007f) | (x & 0x3f803f803f803f80) << 1;
+	x |= 0x8080808080808080 & (((uint64_t)1 << (8 * (len - 1))) - 1);
+	memcpy(p, &x, sizeof(x));
+	return p + len;
+}
+
+/* put_varint_small is for what is nearly always below 128: enums, levels, flags, lengths. */
+WIRE_INLINE uint8_t *put_varint_small(uint8_t *p, uint64_t v)
+{
+	if (__builtin_expect(v < 0x80, 1)) {
+		*p = (uint8_t)v;
+		return p + 1;
+	}
+	return put_varint(p, v);
+}
+
+WIRE_INLINE uint64_t wire_zigzag(int64_t v)
+{
+	return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
+}
+
+WIRE_INLINE uint8_t *wire_uint64(uint8_t *p, uint64_t v)
+{
+	return put_varint(p, v);
+}
+
+WIRE_INLINE uint8_t *wire_uint32(uint8_t *p, uint32_t v)
+{
+	return put_varint_small(p, v);
+}
+
+WIRE_INLINE uint8_t *wire_sint64(uint8_t *p, int64_t v)
+{
+	return put_varint(p, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
+}
+
+WIRE_INLINE uint8_t *wire_bool(uint8_t *p, bool v)
+{
+	*p = v;
+	return p + 1;
+}
+
+WIRE_INLINE uint8_t *wire_fixed64(uint8_t *p, uint64_t v)
+{
+	memcpy(p, &v, sizeof(v));
+	return p + sizeof(v);
+}
+
+WIRE_INLINE uint8_t *wire_double(uint8_t *p, double v)
+{
+	memcpy(p, &v, sizeof(v));
+	return p + sizeof(v);
+}
+
+WIRE_INLINE uint8_t *wire_float(uint8_t *p, float v)
+{
+	memcpy(p, &v, sizeof(v));
+	return p + sizeof(v);
+}
+
+/* wire_odd says whether any byte of eight is NUL or above 0x7f (a borrow comes from a NUL alone).
+ */
+WIRE_INLINE uint64_t wire_odd(uint64_t x)
+{
+	return ((x - 0x0101010101010101) | x) & 0x8080808080808080;
+}
+
+/* wire_copy copies short pieces without a call. Returns what wire_odd says of them. */
+WIRE_INLINE uint64_t wire_copy(uint8_t *p, const void *from, size_t len)
+{
+	const uint8_t *src = from;
+	uint64_t a, b;
+	uint32_t c, d;
+
+	if (len >= 8) {
+		uint64_t odd = 0;
+
+		for (size_t i = 0; i + 8 < len; i += 8) {
+			memcpy(&a, src + i, 8);
+			memcpy(p + i, &a, 8);
+			odd |= wire_odd(a);
+		}
+		memcpy(&b, src + len - 8, 8);
+		memcpy(p + len - 8, &b, 8);
+		return odd | wire_odd(b);
+	}
+	if (len >= 4) {
+		memcpy(&c, src, 4);
+		memcpy(&d, src + len - 4, 4);
+		memcpy(p, &c, 4);
+		memcpy(p + len - 4, &d, 4);
+		return wire_odd((uint64_t)d << 32 | c);
+	}
+	if (len == 0)
+		return 0;
+	c = src[0] | (uint32_t)src[len / 2] << 8 | (uint32_t)src[len - 1] << 16;
+	p[0] = (uint8_t)c;
+	p[len / 2] = (uint8_t)(c >> 8);
+	p[len - 1] = (uint8_t)(c >> 16);
+	return wire_odd(c | 0x0101010101000000);
+}
+
+/* wire_str copies text, its length in front. A reader refuses a whole batch for one string that is
+ * not UTF-8, and a C reader cuts a string at NUL, so such bytes, which hostile packets may hold,
+ * become '?' (one by one, the length stays). Who needs the bytes as they are uses a bytes field. */
+WIRE_INLINE uint8_t *wire_str(uint8_t *p, struct str v)
+{
+	p = put_varint_small(p, v.len);
+	if (__builtin_expect(wire_copy(p, v.p, v.len) != 0, 0))
+		wire_repair_utf8(p, v.len);
+	return p + v.len;
+}
+
+WIRE_INLINE uint8_t *wire_bytes(uint8_t *p, struct bytes v)
+{
+	size_t len = bytes_len(v);
+
+	p = put_varint_small(p, len);
+	if (len <= 32)
+		wire_copy(p, v.p, len);
+	else
+		memcpy(p, v.p, len);
+	return p + len;
+}
+
+#define WIRE_PUT(kind, wire_type, type, present)                                                   \
+	WIRE_INLINE uint8_t *put_##kind##_set(uint8_t *p, uint32_t number, type v)                 \
+	{                                                                                          \
+		return wire_##kind(put_key(p, number, wire_type), v);                              \
+	}                                                                                          \
+	WIRE_INLINE uint8_t *put_##kind(uint8_t *p, uint32_t number, type v)                       \
+	{                                                                                          \
+		return (present) ? put_##kind##_set(p, number, v) : p;                             \
+	}
+WIRE_PUT(uint64, WIRE_VARINT, uint64_t, v != 0)
+WIRE_PUT(uint32, WIRE_VARINT, uint32_t, v != 0)
+WIRE_PUT(sint64, WIRE_VARINT, int64_t, v != 0)
+WIRE_PUT(bool, WIRE_VARINT, bool, v)
+WIRE_PUT(fixed64, WIRE_64, uint64_t, v != 0)
+WIRE_PUT(double, WIRE_64, double, v != 0)
+WIRE_PUT(float, WIRE_32, float, v != 0)
+WIRE_PUT(str, WIRE_LEN, struct str, v.len != 0)
+WIRE_PUT(bytes, WIRE_LEN, struct bytes, bytes_len(v) != 0)
+#undef WIRE_PUT
+
+/* A message inside a message: at = nest_begin(p, number), its fields from at + 1, p = nest_end(at,
+ * p). One byte is kept for the length; what is longer is moved. */
+WIRE_INLINE uint8_t *nest_begin(uint8_t *p, uint32_t number)
+{
+	return put_key(p, number, WIRE_LEN);
+}
+
+WIRE_INLINE uint8_t *nest_end(uint8_t *at, uint8_t *p)
+{
+	size_t len = (size_t)(p - at - 1);
+
+	if (__builtin_expect(len >= 0x80, 0))
+		return wire_widen_length(at, p);
+	*at = (uint8_t)len;
+	return p;
+}
