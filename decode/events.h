@@ -8,6 +8,7 @@ enum {
 	EVENTS_MAX = 256,           /* events in the vector before it flushes */
 	EVENTS_ARENA = 1024 * 1024, /* bytes for events and their variable parts */
 	EVENT_PARTS_MAX = 768 * 1024, /* most that one event's variable parts may take */
+	EVENTS_USED_MAX = EVENTS_ARENA - EVENT_PARTS_MAX - (int)sizeof(struct event) - 32, /* room for one more */
 };
 
 /* events holds the events of one burst, in wire order, until flush takes them.
@@ -23,7 +24,8 @@ struct events {
 	void *ctx;                         /* for flush */
 	void *stream;                      /* where these events go; changed by events_switch alone */
 	uint8_t *arena;
-	uint32_t used;
+	uint32_t used;        /* bytes of the arena */
+	uint32_t parts_end;   /* where the variable parts of the newest event must end */
 	uint64_t pushed;                   /* events ever appended */
 	struct event *last_push;           /* newest event still in the vector, or NULL */
 };
@@ -45,10 +47,35 @@ static inline void events_switch(struct events *evs, void *stream)
 	}
 }
 
-/* events_push appends an event of this type, its envelope copied from base, its payload zero.
+/* events_push appends an event of this type, its envelope copied from base, its payload zero. With a
+ * constant type it is straight stores and one test.
  *
  * Returns  the event: the caller's to fill until the next call on evs; never NULL */
-struct event *events_push(struct events *evs, enum event_type type);
+static inline struct event *events_push(struct events *evs, enum event_type type)
+{
+	const size_t envelope = offsetof(struct event, mbo);
+	const size_t payload = (event_payload_size[type] + 15) & ~(size_t)15;
+	struct event *ev;
+	uint8_t *body;
+
+	if (__builtin_expect(evs->n == EVENTS_MAX || evs->used > EVENTS_USED_MAX, 0))
+		events_flush(evs);
+	ev = (struct event *)(evs->arena + evs->used);
+	body = (uint8_t *)ev + envelope;
+	memcpy(ev, &evs->base, envelope);
+	/* In pieces: for sizes like these gcc makes one memset a `rep stos`, which takes 30 cycles to start. */
+#pragma GCC unroll 32
+	for (size_t i = 0; i < payload; i += 16)
+		memset(body + i, 0, 16);
+	ev->type = type;
+	ev->sub_seq = evs->sub_seq++;
+	evs->used += (uint32_t)((envelope + payload + 15) & ~(size_t)15);
+	evs->parts_end = evs->used + EVENT_PARTS_MAX;
+	evs->ev[evs->n++] = ev;
+	evs->last_push = ev;
+	evs->pushed++;
+	return ev;
+}
 
 /* events_alloc gives zeroed room for variable parts of the newest event (repeated fields, converted text).
  *

@@ -1,0 +1,50 @@
+/* Hot path: no allocation, lock, system call or log. */
+#include "decode/events.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int events_init(struct events *evs, void (*flush)(struct events *evs), void *ctx)
+{
+	*evs = (struct events){.flush = flush, .ctx = ctx};
+	evs->arena = aligned_alloc(64, EVENTS_ARENA); /* at start only */
+	return evs->arena ? 0 : -ENOMEM;
+}
+
+void events_free(struct events *evs)
+{
+	free(evs->arena);
+	evs->arena = NULL;
+}
+
+void events_flush(struct events *evs)
+{
+	if (evs->n == 0)
+		return;
+	evs->flush(evs);
+	evs->n = 0;
+	evs->used = 0;
+	evs->last_push = NULL;
+}
+
+void *events_alloc(struct events *evs, size_t size)
+{
+	uint8_t *p = evs->arena + evs->used;
+
+	if (!evs->last_push || size > evs->parts_end - evs->used)
+		return NULL;
+	evs->used += (uint32_t)((size + 7) & ~(size_t)7);
+	return memset(p, 0, size);
+}
+
+void events_drop_last(struct events *evs)
+{
+	if (!evs->last_push)
+		return;
+	evs->used = (uint32_t)((uint8_t *)evs->last_push - evs->arena);
+	evs->parts_end = evs->used + EVENT_PARTS_MAX;
+	evs->n--;
+	evs->pushed--;
+	evs->sub_seq--;
+	evs->last_push = evs->n ? evs->ev[evs->n - 1] : NULL;
+}
