@@ -1,0 +1,146 @@
+/* Hot path: no allocation, lock, system call or log (but for open and close). */
+#include "publish/pool.h"
+
+#include <errno.h>
+#include <stdalign.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "publish/ledger.h"
+#include "publish/stream.h"
+
+struct batch_pool {
+	struct batch *free; /* the owner's */
+	unsigned n, out;
+	uint8_t *memory;
+	size_t memory_len;
+	struct batch *batches;
+	alignas(64) _Atomic(struct batch *) returned;
+};
+
+int batch_pool_open(struct batch_pool **out, unsigned n, uint32_t size)
+{
+	size_t room = ((size_t)size + 4095) & ~(size_t)4095;
+	struct batch_pool *pool = aligned_alloc(64, sizeof(*pool));
+
+	if (!pool)
+		return -ENOMEM;
+	*pool = (struct batch_pool){.n = n, .memory_len = n * room};
+	atomic_init(&pool->returned, NULL);
+	pool->batches = calloc(n, sizeof(*pool->batches));
+	if (!pool->batches)
+		goto free_pool;
+	pool->memory = mmap(NULL, pool->memory_len, PROT_READ | PROT_WRITE,
+		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (pool->memory == MAP_FAILED)
+		goto free_batches;
+	for (unsigned i = n; i-- > 0;) {
+		struct batch *b = &pool->batches[i];
+
+		b->data = pool->memory + i * room;
+		b->pool = pool;
+		b->next = pool->free;
+		pool->free = b;
+	}
+	*out = pool;
+	return 0;
+
+free_batches:
+	free(pool->batches);
+free_pool:
+	free(pool);
+	return -ENOMEM;
+}
+
+void batch_pool_close(struct batch_pool *pool)
+{
+	if (!pool)
+		return;
+	munmap(pool->memory, pool->memory_len);
+	free(pool->batches);
+	free(pool);
+}
+
+/* pool_reclaim takes the whole list of returned batches over. */
+static void pool_reclaim(struct batch_pool *pool)
+{
+	struct batch *b = atomic_exchange_explicit(&pool->returned, NULL, memory_order_acquire);
+
+	while (b) {
+		struct batch *next = b->next;
+
+		b->next = pool->free;
+		pool->free = b;
+		pool->out--;
+		b = next;
+	}
+}
+
+struct batch *pool_take(struct batch_pool *pool)
+{
+	struct batch *b;
+
+	if (!pool->free)
+		pool_reclaim(pool);
+	b = pool->free;
+	if (!b)
+		return NULL;
+	pool->free = b->next;
+	pool->out++;
+	return b;
+}
+
+unsigned pool_out(struct batch_pool *pool)
+{
+	pool_reclaim(pool);
+	return pool->out;
+}
+
+void batch_done(struct batch *b)
+{
+	struct batch_pool *pool = b->pool;
+	struct batch *head;
+
+	if (atomic_fetch_sub_explicit(&b->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	if (b->cut) {
+		ledger_cut_done(b->cut);
+		return;
+	}
+	if (b->owner)
+		stream_batch_done(b->owner);
+	if (!pool)
+		return;
+	head = atomic_load_explicit(&pool->returned, memory_order_relaxed);
+	do {
+		b->next = head;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&pool->returned, &head, b, memory_order_release, memory_order_relaxed));
+}
+
+int batch_row(struct bytes *rows, struct bytes *event)
+{
+	uint64_t len = 0;
+	const uint8_t *p = rows->p;
+
+	if (p == rows->end)
+		return 0;
+	if (*p++ != 0x0a)
+		goto garbled;
+	for (unsigned shift = 0;; shift += 7) {
+		if (p == rows->end || shift > 28)
+			goto garbled;
+		len |= (uint64_t)(*p & 0x7f) << shift;
+		if (!(*p++ & 0x80))
+			break;
+	}
+	if (len > (size_t)(rows->end - p))
+		goto garbled;
+	*event = bytes_of(p, len);
+	rows->p = event->end;
+	return 1;
+
+garbled:
+	rows->p = rows->end;
+	return -REASON_garbled;
+}
