@@ -135,7 +135,7 @@ void filter_use_link(struct filter_use *use, uint16_t link)
 	use->link_next = link + 1u;
 }
 
-int filter_kernel(const struct filter *filter, const char *iface, uint32_t accept,
+int filter_kernel(const struct filter *filter, const char *iface, uint16_t link, uint32_t accept,
 	struct sock_fprog *prog, char error[256])
 {
 	char pcap_error[PCAP_ERRBUF_SIZE] = "";
@@ -153,6 +153,11 @@ int filter_kernel(const struct filter *filter, const char *iface, uint32_t accep
 		snprintf(error, 256, "%.64s: filter \"%.60s\": %.100s", iface, filter->expression,
 			pcap_geterr(handle));
 		goto close;
+	}
+	if (pcap_datalink(handle) != dlt(link)) {
+		snprintf(error, 256, "%.64s: filters are not possible on this kind of interface",
+			iface);
+		goto free;
 	}
 	if (bpf.bf_len > KERNEL_INSNS_MAX) {
 		snprintf(error, 256,

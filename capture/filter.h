@@ -51,5 +51,5 @@ static inline bool filter_pass(struct filter_use *use, const struct packet *pkt)
  *
  * Takes    accept: bytes of a packet to keep
  * Returns  0 with prog->filter the caller's to free, or -errno with error written */
-int filter_kernel(const struct filter *filter, const char *iface, uint32_t accept,
+int filter_kernel(const struct filter *filter, const char *iface, uint16_t link, uint32_t accept,
 	struct sock_fprog *prog, char error[256]);
