@@ -80,18 +80,18 @@ class Type:
 @dataclass
 class SbeGroup:
     group: Group
-    enums: Dict[str, Type]
+    kinds: Dict[str, Type]
 
 
 @dataclass
 class SbeMessage:
-    """A message as the XML has it. enums: type of each field that is an enum or a set, by field name."""
+    """A message as the XML has it. kinds: type of each field, by field name."""
     id: int
     name: str
     schema: int
     since: int
     root: Block
-    enums: Dict[str, Type]
+    kinds: Dict[str, Type]
     groups: List[SbeGroup]
     where: str
 
@@ -291,13 +291,13 @@ class _Reader:
 
     def message(self, node: Node) -> SbeMessage:
         since = node.number("sinceVersion", 0)
-        root, enums = Block("root"), {}
+        root, kinds = Block("root"), {}
         groups: List[SbeGroup] = []
         for child in node.children:
             if child.tag == "field" and groups:
                 raise SchemaError(child.where, "a field behind a group; expected fields first")
             if child.tag == "field":
-                self.field(child, root, enums, since)
+                self.field(child, root, kinds, since)
             elif child.tag == "group":
                 group = self.group(child, since)
                 if any(g.group.name == group.group.name for g in groups):
@@ -306,7 +306,7 @@ class _Reader:
             else:
                 raise SchemaError(child.where, f"<{child.tag}>; expected <field> or <group>")
         self.close(node, root)
-        return SbeMessage(node.number("id"), node.need("name"), self.id, since, root, enums, groups, node.where)
+        return SbeMessage(node.number("id"), node.need("name"), self.id, since, root, kinds, groups, node.where)
 
     def group(self, node: Node, since: int) -> SbeGroup:
         dimension = self.type(node.attrs.get("dimensionType", "groupSizeEncoding"), node.where)
@@ -314,20 +314,20 @@ class _Reader:
         for name in ("blockLength", "numInGroup"):
             if name not in members or members[name][1].wire not in ("u8", "u16"):
                 raise SchemaError(node.where, f"dimensionType {dimension.name} has no {name} of 1 or 2 bytes")
-        name, enums = node.need("name"), {}
+        name, kinds = node.need("name"), {}
         own = max(node.number("sinceVersion", 0), since)
         entry = Block(name)
         for child in node.children:
             if child.tag != "field":
                 raise SchemaError(child.where, f"<{child.tag}> in a group; expected <field>")
-            self.field(child, entry, enums, own)
+            self.field(child, entry, kinds, own)
         self.close(node, entry)
         block_at, block = members["blockLength"]
         count_at, count = members["numInGroup"]
         return SbeGroup(Group(name, entry, dimension.size, block_at, block.size, count_at, count.size,
-                              own if own > since else 0, where=node.where), enums)
+                              own if own > since else 0, where=node.where), kinds)
 
-    def field(self, node: Node, block: Block, enums: Dict[str, Type], since: int) -> None:
+    def field(self, node: Node, block: Block, kinds: Dict[str, Type], since: int) -> None:
         """field adds a field to its block; since: the version that has the block from its beginning."""
         name = node.need("name")
         kind = self.type(node.need("type"), node.where)
@@ -353,8 +353,7 @@ class _Reader:
                 raise SchemaError(node.where, f"field {full} is there already")
             block.add(Wire(full, at + offset, member.size, member.wire, self.big, member.decimals,
                            null if member is kind else member.null, own if own > since else 0, where=node.where))
-            if member.kind in ("enum", "set"):
-                enums[full] = member
+            kinds[full] = member
 
     @staticmethod
     def close(node: Node, block: Block) -> None:
