@@ -101,7 +101,7 @@ class Binder:
                 if made.field.repeated or made.field.struct:
                     raise SchemaError(where, f"{struct.name}.{made.target} is repeated or a message: "
                                       "its parts are targets, not itself")
-            if made.target in done and made.target != "flags":
+            if made.target in done and not made.target.endswith("flags") and made.verb != "note":
                 raise SchemaError(where, f"{struct.name}.{made.target} is set twice")
             for wire in made.source if isinstance(made.source, tuple) else (made.source,):
                 if isinstance(wire, Wire):
@@ -135,7 +135,11 @@ class Binder:
         if isinstance(made.source, Wire):
             return fits(made, made.source, field)
         if isinstance(made.source, tuple):
-            return None if made.verb == "yyyymm" and field.kind == "uint32" else "a tuple of fields goes to uint32"
+            if (made.verb, field.kind) in (("yyyymm", "uint32"), ("join", "string")):
+                return None
+            return f"{made.verb} does not go to {field.name} ({field.kind})"
+        if made.verb == "numbered":
+            return None if field.kind == "string" else f"numbered does not go to {field.name} ({field.kind})"
         value = self.constant(field, made.source)
         if value is None:
             return self.expected(field, made.source)
@@ -188,7 +192,11 @@ def fits(made: Set, wire: Wire, field: Field) -> Optional[str]:
             return f"{made.verb} is for integers to times, not {what}"
         return None
     if made.verb == "date":
-        return None if wire.type == "u16" and field.kind == "uint32" else f"date is for u16 to uint32, not {what}"
+        if wire.type == "u16" and field.kind in ("uint32", "string"):
+            return None
+        return f"date is for u16 to uint32 or string, not {what}"
+    if made.verb == "note":
+        return None if field.kind == "string" else f"note is for strings, not {what}"
     if field.kind == "string":
         return None
     if wire.is_text or wire.type == "char":

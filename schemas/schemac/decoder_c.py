@@ -254,7 +254,7 @@ class Decoder:
             return
         if not isinstance(made.source, (Wire, tuple)):
             value = f"STR({quote(made.source)})" if field.kind == "string" else literal(made.source)
-            out(f"{target} {'|=' if made.target == 'flags' else '='} {value};", *has)
+            out(f"{target} {'|=' if made.target.endswith('flags') else '='} {value};", *has)
             return
         if isinstance(made.source, tuple):
             self.set_tuple(out, made, target)
@@ -279,10 +279,10 @@ class Decoder:
             name = f"text_numbered(out, STR({quote(wire.name)}), {entry})" if entry else f"STR({quote(wire.name)})"
             out(f"{target} = text_note(out, {target}, {name}, {self.text(wire, pointer)});")
         elif made.verb == "enum":
-            out(f"{target} {'|=' if made.target == 'flags' else '='} {self.table_enum(made, wire)}({value});", *has)
+            out(f"{target} {'|=' if made.target.endswith('flags') else '='} {self.table_enum(made, wire)}({value});", *has)
         elif made.verb == "bits":
             bits = [f"({value} & {m:#x} ? {to:#x} : 0)" for m, to in made.table.items()]
-            out(f"{target} {'|=' if made.target == 'flags' else '='} {' | '.join(bits)};", *has)
+            out(f"{target} {'|=' if made.target.endswith('flags') else '='} {' | '.join(bits)};", *has)
         elif made.verb == "letters":
             out(f"{target} = {self.table_letters(made)}[{value}];")
         elif made.verb == "learn":
@@ -294,7 +294,8 @@ class Decoder:
         elif made.verb == "midnight_seconds":
             out(f"{target} = st->midnight_ns + (uint64_t){value} * 1000000000;")
         elif made.verb == "date":
-            out(f"{target} = date_of_days({value});")
+            date = f"date_of_days({value})"
+            out(f"{target} = {f'text_decimal_u(out, {date})' if field.kind == 'string' else date};")
         elif field.kind == "string":
             out(f"{target} = {self.text(wire, pointer)};")
         elif wire.decimals is not None:
@@ -305,7 +306,7 @@ class Decoder:
             cast = "(int64_t)" if field.kind == "sint64" else ""
             wide = "(uint64_t)" if wire.type[0] == "i" and field.kind in ("uint64", "fixed64") else \
                 "(uint32_t)" if wire.type[0] == "i" and field.kind == "uint32" else ""
-            out(f"{target} {'|=' if made.target == 'flags' else '='} {cast}{wide}{value};", *has)
+            out(f"{target} {'|=' if made.target.endswith('flags') else '='} {cast}{wide}{value};", *has)
 
     def text(self, wire: Wire, pointer: str) -> str:
         """Expression of type struct str."""

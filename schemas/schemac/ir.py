@@ -129,7 +129,7 @@ class Set:
       "numbered"  source: str; in Rows only: the text, a dot, the entry's number from 1 ("EventTime.2")
     Signed wire integers that are negative leave an unsigned target absent. decimals -> string target: exact
     decimal text, no trailing zeros. "lookup" in a row: text known for the row's own instrument_id.
-    Sets run in order; flags are or-ed, everything else stored once.
+    Sets run in order; targets named *flags are or-ed, notes appended, everything else stored once.
     """
     target: str
     source: Union[Wire, Tuple[Wire, ...], int, str, bool, None]
