@@ -367,11 +367,17 @@ class Decoder:
 
     def table_enum(self, made: Set, wire: Wire) -> str:
         text = made.field.kind == "string"
-        key = ("enum", text, tuple(sorted(made.table.items())), made.other)
+        key = ("enum", text, wire.size, wire.type[0] == "i", tuple(sorted(made.table.items())), made.other)
         if key in self.tables:
             return self.tables[key]
         name = self.tables[key] = f"map{next(self.names)}"
         out = self.table_code
+        if wire.size == 1 and wire.type[0] != "i" and not text and not made.other:
+            kind = "uint8_t" if max(made.table.values()) < 256 else "uint16_t"
+            pairs = [f"[{v}] = {to}," for v, to in sorted(made.table.items()) if to]
+            out(f"static const {kind} {name}_of[256] = {{{' '.join(pairs)}}};", "",
+                f"static inline uint32_t {name}(uint8_t value)", "{", f"\treturn {name}_of[value];", "}", "")
+            return name
         wrap = (lambda v: f"STR({quote(v)})" if v else "(struct str){0}") if text else str
         out(f"static inline {'struct str' if text else 'uint32_t'} {name}(int64_t value)", "{")
         out.depth += 1
@@ -541,9 +547,15 @@ class Decoder:
 
     def packet(self, out: Out) -> None:
         h = self.p.header
+        if h.marker is not None:
+            self.unit(out)
         out("static int packet(struct bytes in, struct feed_packet *pkt)", "{")
         out.depth += 1
-        out("struct bytes head = in;", "", f"if (!bytes_has(in, {h.length}))", "\treturn -REASON_feed_header;")
+        out("struct bytes head;", "")
+        if h.marker is not None:
+            out("if (is_marked(in) && !fits(in)) /* it came over TCP */",
+                "\tin.p += 2;")
+        out("head = in;", f"if (!bytes_has(in, {h.length}))", "\treturn -REASON_feed_header;")
         for f in h.fields:
             if f.values:
                 test = " && ".join(f"{load(f.wire, 'head.p')} != {literal(v)}" for v in f.values)
@@ -553,6 +565,8 @@ class Decoder:
             self.role(out, f)
         out("pkt->messages = in;")
         count = h.role("count")
+        if not count:
+            out("pkt->count = 1;")
         if h.heartbeat is not None:
             out(f"if ({load(count.wire, 'head.p')} == {h.heartbeat})", "\tpkt->kind = FEED_HEARTBEAT;")
         if h.end is not None:
@@ -562,6 +576,29 @@ class Decoder:
         out("return 0;")
         out.depth -= 1
         out("}", "")
+
+    def unit(self, out: Out) -> None:
+        """TCP framing by a marker before each packet: struct protocol.unit, and what packet() needs for it."""
+        h, e = self.p.header, "be" if self.p.big else "le"
+        size = Wire("length", 0, self.p.framing.size, f"u{8 * self.p.framing.size}", self.p.big)
+        out("static bool is_marked(struct bytes in)", "{",
+            f"\treturn bytes_has(in, 2) && load_{e}16(in.p) == {h.marker:#x};", "}", "",
+            "/* fits says whether in is a header without marker, and messages to its end. */",
+            "static bool fits(struct bytes in)", "{", "\tstruct bytes msg;", "",
+            f"\tif (!bytes_has(in, {h.length}))", "\t\treturn false;",
+            f"\tfor (in.p += {h.length}; in.p < in.end;)", "\t\tif (!take(&in, &msg))",
+            "\t\t\treturn false;", "\treturn true;", "}", "",
+            "/* unit: nothing says how many messages a packet has, so what is there up to a message's end is one. */",
+            "static int64_t unit(struct bytes in)", "{",
+            "\tstruct bytes msg, rest = in;", "",
+            f"\tif (bytes_has(in, 2) && !is_marked(in))", "\t\treturn -REASON_feed_header;",
+            f"\tif (!bytes_has(in, {h.length + 2 + self.p.framing.size}))", "\t\treturn 0;",
+            f"\trest.p += {h.length + 2};", "\tdo {",
+            f"\t\tif (bytes_has(rest, {size.size}) && {load(size, 'rest.p')} < {size.size})",
+            "\t\t\treturn -REASON_message_length;",
+            "\t\tif (!take(&rest, &msg))", "\t\t\treturn 0;",
+            "\t} while (rest.p < rest.end && !is_marked(rest));",
+            "\treturn rest.p - in.p;", "}", "")
 
     def role(self, out: Out, f: HeaderField) -> None:
         wire = f.wire
@@ -628,7 +665,8 @@ class Decoder:
                 "\treturn false;")
             out("switch (schema << 16 | template) {")
             for msg in self.p.messages:
-                out(f"case {msg.schema << 16 | msg.type:#x}: /* {msg.name} */", f"\treturn block >= {msg.root.length};")
+                least = f"block >= {msg.root.length}" if msg.root.length else "true"
+                out(f"case {msg.schema << 16 | msg.type:#x}: /* {msg.name} */", f"\treturn {least};")
         else:
             f = self.p.framing
             type_ = Wire("type", f.type_at, f.type_size, f"u{8 * f.type_size}", self.p.big)
@@ -654,8 +692,8 @@ class Decoder:
         if p.instruments_max:
             out(f".instruments_max = {p.instruments_max},")
         out(".packet = packet,", ".recognise = recognise,", ".message = message,", ".skip = skip,", ".body = body,")
-        if p.unit:
-            out(f".unit = {p.unit},")
+        if p.header.marker is not None:
+            out(".unit = unit,")
         out.depth -= 1
         out("};")
 
@@ -674,7 +712,5 @@ def write_table(protocols: List[Protocol]) -> str:
 
 def write_header(protocols: List[Protocol]) -> str:
     names = sorted(p.name for p in protocols)
-    units = sorted({p.unit for p in protocols if p.unit})
     return ("/* Generated by schemac. Do not edit. */\n#pragma once\n\n#include \"decode/protocol.h\"\n\n"
-            + "".join(f"extern const struct protocol {n}_protocol;\n" for n in names)
-            + "".join(f"int64_t {u}(struct bytes in);\n" for u in units))
+            + "".join(f"extern const struct protocol {n}_protocol;\n" for n in names))

@@ -241,11 +241,16 @@ class HeaderField:
 @dataclass
 class Header:
     """The packet header. A count in `heartbeat` / `end` says that the packet carries no messages but tells
-    the next sequence number / that the session has ended."""
+    the next sequence number / that the session has ended.
+
+    marker    over TCP each packet begins with this u16, then the header, then messages until the next marker
+              (none of them as long as the marker's number)
+    """
     length: int
     fields: List[HeaderField] = field(default_factory=list)
     heartbeat: Optional[int] = None
     end: Optional[int] = None
+    marker: Optional[int] = None
 
     def role(self, role: str) -> Optional[HeaderField]:
         return next((f for f in self.fields if f.role == role), None)
@@ -307,5 +312,4 @@ class Protocol:
     weekly_session: bool = False
     instruments_max: int = 0
     recognisable: bool = True      # False: only by the feed table, never by its bytes
-    unit: Optional[str] = None     # C function for struct protocol.unit (TCP framing), hand written
     vectors: List[Vector] = field(default_factory=list)

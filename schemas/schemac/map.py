@@ -3,8 +3,8 @@
 A .map file is lines, nested by tabs; # begins a comment, "…" is text. At the top:
 
     protocol NAME                    facts of the protocol as children: title, venue, spec "…"; schema FILE.xml;
-                                     sequence message|packet; session weekly; instruments N; unit C_FUNCTION;
-                                     recognise never; framing u16 inclusive|exclusive; last FIELD CHOICE;
+                                     sequence message|packet; session weekly; instruments N;
+                                     recognise never; framing u16 inclusive|exclusive; last FIELD CHOICE; tcp MARKER;
                                      dates TYPE; header LENGTH with children `OFFSET TYPE NAME [ROLE]`
     table NAME VALUE=TO …            a map of wire values (by their XML names, or numbers); *=TO for all others.
                                      Children continue it. Every XML value must be in it unless it has *
@@ -68,9 +68,9 @@ class Line:
 
     def number(self, what: str) -> int:
         word = self.take(what)
-        if not re.fullmatch(r"-?\d+", word):
+        if not re.fullmatch(r"-?\d+|0x[0-9A-Fa-f]+", word):
             raise self.error(f"expected {what}, found {word}")
-        return int(word)
+        return int(word, 0)
 
     def end(self) -> None:
         if self.words:
@@ -204,8 +204,8 @@ class _Reader:
                 out.weekly_session = True
             elif word == "instruments":
                 out.instruments_max = child.number("how many")
-            elif word == "unit":
-                out.unit = child.take("a C function")
+            elif word == "tcp":
+                out.header.marker = child.number("the marker of a packet")
             elif word == "recognise":
                 if child.take("never") != "never":
                     raise child.error("expected recognise never")
