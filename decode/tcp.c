@@ -125,6 +125,7 @@ static void begin(struct tcp_table *table, struct tcp_dir *dir, const struct fra
 	dir->resync = false;
 	dir->loss = false;
 	dir->closed = false;
+	dir->lost_bytes = 0;
 	dir->next = dir->start = dir->hole = dir->hole_end = seq;
 }
 

@@ -32,7 +32,7 @@ struct tcp_dir {
 	bool closed;         /* FIN or RST: the entry may be taken for another direction */
 	void *owner;         /* of whoever claimed it */
 	uint64_t ts_ns;      /* ts_recv_ns of its newest segment */
-	uint64_t lost_bytes; /* in holes, ever */
+	uint64_t lost_bytes; /* in its holes */
 	uint32_t next;       /* sequence number expected */
 	uint32_t start;      /* sequence number of the first byte after its SYN */
 	uint32_t hole, hole_end; /* the newest hole */
