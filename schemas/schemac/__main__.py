@@ -10,6 +10,7 @@ import sys
 from .ir import SchemaError
 
 COMMANDS = {
+    "decoders": "decoders",  # schemas/ -> C decoders, reference pages, test vectors
     "events": "events_c",  # proto/ -> structs and direct writers of events
 }
 

@@ -7,9 +7,9 @@ checks types, units and that no wire field is forgotten. Both readers, layout.py
 from __future__ import annotations
 
 import os
-from typing import Iterable, List, Optional, Set as Names, Tuple
+from typing import List, Optional, Set as Names, Tuple
 
-from .ir import (ENVELOPE, INTEGERS, Emit, Group, Message, Protocol, Row, SchemaError, Set, When, Wire)
+from .ir import ENVELOPE, INTEGERS, Emit, Message, Protocol, Row, SchemaError, Set, Wire
 from .model import Field, Model, Struct
 
 UNSIGNED = {"uint32": 4, "uint64": 8, "fixed64": 8}
@@ -30,52 +30,37 @@ class Binder:
 
     def __init__(self, protocol: Protocol, model: Model, msg: Message):
         self.protocol, self.model, self.msg = protocol, model, msg
-        self.used: Names[int] = set()
 
     def bind(self) -> None:
         for emit in self.msg.emits:
             self.emit(emit)
         for group in self.msg.groups:
-            if group.refer:
-                self.use(group.refer[1])
             for emit in group.emits:
                 self.emit(emit)
-        if isinstance(self.msg.last, tuple):
-            self.use(self.msg.last[0])
         if self.msg.none:
             return
+        used = uses(self.msg)
         for block in [self.msg.root] + [g.entry for g in self.msg.groups]:
             for wire in block.fields:
                 framing = self.protocol.framing
                 is_type = not framing.sbe and block is self.msg.root and wire.at == framing.type_at
-                if id(wire) not in self.used and not wire.none and wire.type != "pad" and not is_type:
+                if id(wire) not in used and not wire.none and wire.type != "pad" and not is_type:
                     raise SchemaError(wire.where or self.msg.where,
                                       f'{wire.name} goes nowhere: expected a target, or none "reason"')
-
-    def use(self, wire: Wire) -> None:
-        self.used.add(id(wire))
-
-    def whens(self, whens: Iterable[When]) -> None:
-        for when in whens:
-            self.use(when.wire)
 
     def emit(self, emit: Emit) -> None:
         payload = self.model.payload(emit.event)
         if payload is None:
             raise SchemaError(emit.where or self.msg.where, f"unknown event {emit.event}; expected one of "
                               + ", ".join(sorted(self.model.payloads)))
-        self.whens(emit.when)
         self.sets(payload, emit.sets)
         for row in emit.rows:
             self.row(payload, row, emit)
         for rows in emit.from_groups:
-            if rows.take:
-                self.use(rows.take)
             for row in rows.rows:
                 self.row(payload, row, emit)
 
     def row(self, payload: Struct, row: Row, emit: Emit) -> None:
-        self.whens(row.when)
         if row.into is None:
             self.sets(payload, row.sets)
             return
@@ -103,9 +88,6 @@ class Binder:
                                       "its parts are targets, not itself")
             if made.target in done and not made.target.endswith("flags") and made.verb != "note":
                 raise SchemaError(where, f"{struct.name}.{made.target} is set twice")
-            for wire in made.source if isinstance(made.source, tuple) else (made.source,):
-                if isinstance(wire, Wire):
-                    self.use(wire)
             if made.verb in ("learn", "lookup") and (made.target != "symbol" or "instrument_id" not in done):
                 raise SchemaError(where, f"{made.verb} is for symbol, behind the row that sets instrument_id")
             if made.verb in ("learn", "lookup") and not self.protocol.instruments_max:
@@ -125,7 +107,7 @@ class Binder:
                 if value is None:
                     return self.expected(field, to)
                 made.table[key] = value
-            if made.verb == "enum":
+            if made.verb in ("enum", "bits"):
                 value = self.constant(field, made.other) if made.other != 0 else 0
                 if value is None:
                     return self.expected(field, made.other)
@@ -170,6 +152,24 @@ class Binder:
             f"; expected one of {', '.join(names)}" if names else "")
 
 
+def uses(msg: Message) -> Names[int]:
+    """ids of the Wires that the mapping of a message reads."""
+    found: List[object] = [msg.last[0]] if isinstance(msg.last, tuple) else []
+    rows: List[Row] = []
+    for group in msg.groups:
+        found += [group.refer[1]] if group.refer else []
+    for emit in msg.emits + [e for g in msg.groups for e in g.emits]:
+        rows += [Row(None, emit.sets, emit.when)] + emit.rows
+        for each in emit.from_groups:
+            rows += each.rows
+            found += [each.take]
+    for row in rows:
+        found += [when.wire for when in row.when]
+        for made in row.sets:
+            found += made.source if isinstance(made.source, tuple) else [made.source]
+    return {id(wire) for wire in found if isinstance(wire, Wire)}
+
+
 KINDS_OF_NUMBERS = ("enum", "uint32", "uint64", "fixed64", "sint64", "bool")
 
 
@@ -179,10 +179,12 @@ def fits(made: Set, wire: Wire, field: Field) -> Optional[str]:
     what = f"{wire.name} ({wire.type}) to {field.name} ({field.kind})"
     if wire.type == "pad":
         return f"{wire.name} is padding: it goes nowhere"
+    if made.verb == "note":
+        return None if field.kind == "string" else f"note is for strings, not {field.name}"
     if made.verb == "enum":
         return None if (number or wire.type == "char") and field.kind != "bytes" else f"no map from {what}"
     if made.verb == "bits":
-        return None if number and field.kind in ("uint32", "bool") else f"no bits from {what}"
+        return None if number and field.kind in ("uint32", "bool", "enum") else f"no bits from {what}"
     if made.verb == "letters":
         return None if wire.type == "u8" and field.kind == "string" else f"letters are for u8 to string, not {what}"
     if made.verb == "learn":

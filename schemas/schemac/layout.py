@@ -16,7 +16,7 @@ from .ir import (ENVELOPE, INTEGERS, Block, Emit, Framing, Header, HeaderField, 
 TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|\{[^}]*\}|\'.\'|->|==|!=|[=&,|]|[^\s,=&|{}"]+)')
 TYPE = re.compile(r"^(?P<base>[a-z]+\d*)(?:\.(?P<decimals>\d+))?(?:\?(?P<null>-?\w+))?$")
 VERBS = ("plain", "bits", "letters", "seconds", "midnight", "midnight_seconds", "date", "learn")
-STATEMENTS = ("protocol", "title", "venue", "timezone", "order", "sequence", "instruments", "spec",
+STATEMENTS = ("include", "protocol", "title", "venue", "timezone", "order", "sequence", "instruments", "spec",
               "recognise", "packet", "framing", "common", "map", "message", "vector")
 
 
@@ -85,6 +85,38 @@ def strip_comment(text: str) -> str:
     return text
 
 
+Statement = Tuple[Line, List[Tuple[str, str]]]
+
+
+def split(path: str, text: str) -> List[Statement]:
+    """Statements with their indented lines; `include "FILE"` is replaced by the statements of that file."""
+    out: List[Statement] = []
+    for number, raw in enumerate(text.splitlines(), 1):
+        where, body = f"{path}:{number}", strip_comment(raw)
+        if not body.strip():
+            continue
+        if body[0] in " \t":
+            if not out:
+                raise SchemaError(where, "expected a statement in the first column: " + ", ".join(STATEMENTS))
+            out[-1][1].append((where, body.strip()))
+            continue
+        line = Line(where, body)
+        if line.tokens[0] != "include":
+            out.append((line, []))
+            continue
+        line.take("include")
+        part = os.path.join(os.path.dirname(path), line.text("a file name"))
+        line.end()
+        if not part.endswith(".part"):
+            raise line.error("expected a file NAME.part (a .layout file is a protocol of its own)")
+        try:
+            with open(part, encoding="utf-8") as f:
+                out += split(part, f.read())
+        except OSError as error:
+            raise line.error(f"cannot read {part}: {error.strerror}") from None
+    return out
+
+
 class Reader:
     """Reads one file; `read` gives its Protocol."""
 
@@ -98,17 +130,7 @@ class Reader:
         self.header: Optional[Header] = None
         self.framing: Optional[Framing] = None
         self.type_wire: Optional[Wire] = None
-        self.statements: List[Tuple[Line, List[Tuple[str, str]]]] = []
-        for number, raw in enumerate(text.splitlines(), 1):
-            where, body = f"{path}:{number}", strip_comment(raw)
-            if not body.strip():
-                continue
-            if body[0] not in " \t":
-                self.statements.append((Line(where, body), []))
-            elif not self.statements:
-                raise SchemaError(where, "expected a statement in the first column: " + ", ".join(STATEMENTS))
-            else:
-                self.statements[-1][1].append((where, body.strip()))
+        self.statements = split(path, text)
 
     def read(self) -> Protocol:
         for line, body in self.statements:
@@ -316,10 +338,8 @@ class Reader:
         wire.optional = wire.end > msg.root.length
         if wire.end > msg.lengths[-1]:
             raise row.error(f"{wire.name} ends at {wire.end}, past the length of the message, {msg.lengths[-1]}")
-        if not row.tokens:
-            if msg.none or wire.type == "pad":
-                return
-            raise row.error(f'{wire.name} goes nowhere: expected -> target, or none "reason"')
+        if not row.tokens:  # used by a condition, or check.py refuses it
+            return
         sign = row.take("-> or none")
         if sign == "none":
             wire.none = row.text("a reason")
@@ -379,7 +399,7 @@ class Reader:
             if not m:
                 raise row.error(f"expected pairs `from TO` with commas between, found {pair.strip() or 'nothing'}")
             source, to = m.groups()
-            if source == "*" and made.verb == "enum":
+            if source == "*" and made.verb != "letters":
                 made.other = to
                 continue
             value = parse_value(row, source, wire.type if made.verb == "enum" else "")

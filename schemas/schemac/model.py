@@ -29,9 +29,6 @@ class Struct:
     fields: Dict[str, Field] = field(default_factory=dict)
 
 
-PAIR = "struct ev_text_pair"
-
-
 class Model:
     def __init__(self, schema: proto.Schema):
         self.structs: Dict[str, Struct] = {}
@@ -48,7 +45,7 @@ class Model:
             made.fields[f.name] = Field(
                 f.name, f.number, "payload" if f.label == "payload" else f.kind, f.label == "opt",
                 f.label in ("many", "map"), short_names(f.type) if f.kind == "enum" else {},
-                self.structs[f.type.name] if f.kind == "message" else pair(f) if f.label == "map" else None,
+                self.structs[f.type.name] if f.kind == "message" else pair(f, made) if f.label == "map" else None,
                 f"{name.upper()}_HAS_{f.name.upper()}")
         return made
 
@@ -56,8 +53,9 @@ class Model:
         return self.payloads.get(name)
 
 
-def pair(f: proto.Field) -> Struct:
-    return Struct(f"{f.name} entry", PAIR, {"key": Field("key", 1, "string"), "value": Field("value", 2, f.kind)})
+def pair(f: proto.Field, owner: Struct) -> Struct:
+    """The element of a map."""
+    return Struct(f"{owner.name}.{f.name}", f"{owner.c_name}_{f.name}", {"key": Field("key", 1, "string"), "value": Field("value", 2, f.kind)})
 
 
 def short_names(enum: proto.Enum) -> Dict[str, int]:

@@ -1,0 +1,462 @@
+"""message_c: messages of a bound protocol (ir.py, check.py) as C functions that make events; decoder_c.py calls it.
+
+The C has fixed offsets, one length check a block, and for each event one events_push and plain stores.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Dict, List, Optional, Tuple
+
+from .ir import Block, Emit, Group, HeaderField, Message, Protocol, Row, Rows, Set, When, Wire
+from .model import Field, Model, Struct
+
+E9 = 9
+PARTS_MAX = 512 * 1024  # below EVENT_PARTS_MAX (decode/events.h): what the rows of one event may take
+ROW_BYTES_MAX = 128
+
+
+def quote(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def load(wire: Wire, pointer: str) -> str:
+    """Expression that reads an integer field."""
+    at = f"{pointer} + {wire.at}" if wire.at else pointer
+    bits = wire.size * 8
+    if wire.size == 1:
+        value = f"{pointer}[{wire.at}]"
+    else:
+        value = f"load_{'be' if wire.big else 'le'}{bits}({at})"
+    return f"(int{bits}_t){value}" if wire.type[0] == "i" else value
+
+
+def literal(value: int) -> str:
+    if value == -(1 << 63):
+        return "INT64_MIN"
+    if value > 0x7FFFFFFFFFFFFFFF:
+        return f"{value:#x}u"
+    return str(value) if value < 1 << 31 else f"{value:#x}"
+
+
+def shown(value: int, wire: Wire) -> str:
+    return f"'{chr(value)}'" if wire.type == "char" and chr(value).isalnum() else str(value)
+
+
+class Out:
+    """Lines of C with indentation."""
+
+    def __init__(self) -> None:
+        self.lines: List[str] = []
+        self.depth = 0
+
+    def __call__(self, *lines: str) -> None:
+        for line in lines:
+            self.lines.append("\t" * self.depth + line if line else "")
+
+    def open(self, line: str) -> None:
+        self(line + " {")
+        self.depth += 1
+
+    def close(self, tail: str = "") -> None:
+        self.depth -= 1
+        self("}" + tail)
+
+
+class Messages:
+    """Writes the functions of one protocol's messages."""
+
+    def __init__(self, protocol: Protocol, model: Model):
+        self.p, self.model = protocol, model
+        self.tables: Dict[Tuple, str] = {}
+        self.table_code = Out()
+        self.names = itertools.count()
+
+    # messages
+
+    def function(self, msg: Message) -> str:
+        return f"message_{msg.schema}_{msg.type}" if msg.schema else f"message_{msg.type}"
+
+    def message(self, out: Out, msg: Message) -> None:
+        self.blocks = {id(msg.root): "root"}
+        self.lengths = {id(msg.root): "root_len"}
+        self.maybe: Dict[int, bool] = {}  # blocks whose pointer may be NULL
+        sbe = self.p.framing.sbe
+        out(f"/* {msg.name} */")
+        args = "struct feed_state *st, const uint8_t *root, uint32_t root_len"
+        args += ", uint32_t version, struct bytes rest" if sbe else ""
+        out(f"static int {self.function(msg)}({args}, struct events *out)", "{")
+        out.depth += 1
+        out("struct event *ev = NULL;", "int n = 0;")
+        groups = [g for g in msg.groups]
+        for i, group in enumerate(groups):
+            out(f"struct group group{i} = {{0}};")
+            self.blocks[id(group.entry)] = f"entry{i}"
+            self.lengths[id(group.entry)] = f"group{i}.block"
+        takes = {id(r.group) for e in self.all_emits(msg) for r in e.from_groups if r.take}
+        for i, group in enumerate(groups):
+            if id(group) in takes:
+                out(f"uint32_t taken{i} = 0;")
+        out("", "(void)st;", "(void)root;", "(void)root_len;")
+        if sbe:
+            out("(void)version;", "(void)rest;")
+        for i, group in enumerate(groups):
+            self.group_read(out, msg, i, group)
+        for emit in msg.emits:
+            self.emit(out, msg, emit)
+        for i, group in enumerate(groups):
+            if group.emits:
+                self.group_loop(out, msg, i, group)
+        self.last(out, msg)
+        out("return n;")
+        out.depth -= 1
+        out("}", "")
+
+    @staticmethod
+    def all_emits(msg: Message) -> List[Emit]:
+        return msg.emits + [e for g in msg.groups for e in g.emits]
+
+    def group_read(self, out: Out, msg: Message, i: int, group: Group) -> None:
+        most = (1 << 8 * group.count_size) - 1
+        per_entry = max([len(r.rows) for e in self.all_emits(msg) for r in e.from_groups if r.group is group] + [1])
+        most = min(most, PARTS_MAX // (ROW_BYTES_MAX * per_entry))
+        dim = (f"(struct group_dimension){{{group.dim_size}, {group.block_at}, {group.block_size}, "
+               f"{group.count_at}, {group.count_size}, {'true' if self.p.big else 'false'}}}")
+        test = f"!group_read(&rest, {dim}, {max(group.entry.length, 1)}, {most}, &group{i})"
+        if group.since:
+            test = f"version >= {group.since} && {test}"
+        out(f"if ({test}) /* {group.name} */", "\treturn -REASON_group_size;")
+
+    def group_loop(self, out: Out, msg: Message, i: int, group: Group) -> None:
+        entry = f"entry{i}"
+        out(f"const uint8_t *{entry} = group{i}.p;", "")
+        out.open(f"for (uint32_t i{i} = 0; i{i} < group{i}.n; i{i}++, {entry} += group{i}.block)")
+        if group.refer:
+            other, number = group.refer
+            j = msg.groups.index(other)
+            out(f"const uint8_t *entry{j} = NULL;")
+            present, value = self.present(number), load(number, entry)
+            test = " && ".join(present + [f"(uint32_t)({value} - 1) < group{j}.n"])
+            out("", f"if ({test})", f"\tentry{j} = group{j}.p + (size_t)({value} - 1) * group{j}.block;")
+            self.maybe[id(other.entry)] = True
+        for emit in group.emits:
+            self.emit(out, msg, emit)
+        if group.refer:
+            del self.maybe[id(group.refer[0].entry)]
+        out.close()
+
+    def last(self, out: Out, msg: Message) -> None:
+        if msg.last is True:
+            out("if (ev)", "\tev->flags |= EVENT_FLAG_LAST;")
+        elif msg.last:
+            wire, mask = msg.last
+            test = " && ".join(self.present(wire) + [f"({load(wire, 'root')} & {mask:#x})"])
+            out.open(f"if ({test})")
+            out.open("if (!ev)")
+            out("ev = events_push(out, EVENT_SYSTEM);", "ev->system.code = SYSTEM_EVENT_CODE_END_OF_EVENT;")
+            for made in self.common_sets(msg):
+                self.set(out, made, "ev", self.model.event)
+            out(f"ev->template_id = {self.template(msg)};", "n++;")
+            out.close()
+            out("ev->flags |= EVENT_FLAG_LAST;")
+            out.close()
+
+    @staticmethod
+    def common_sets(msg: Message) -> List[Set]:
+        """What an END_OF_EVENT knows of its message: the time."""
+        for emit in Messages.all_emits(msg):
+            for made in emit.sets:
+                if made.target == "ts_event_ns" and isinstance(made.source, Wire) and made.source.block is msg.root:
+                    return [made]
+        return []
+
+    @staticmethod
+    def template(msg: Message) -> int:
+        return msg.type
+
+    # events
+
+    def emit(self, out: Out, msg: Message, emit: Emit) -> None:
+        tests = self.conditions(emit.when)
+        if tests:
+            out.open(f"if ({' && '.join(tests)})")
+        out(f"ev = events_push(out, EVENT_{emit.event.upper()});", "n++;")
+        struct = self.model.payload(emit.event)
+        if not any(s.target == "template_id" for s in emit.sets):
+            out(f"ev->template_id = {self.template(msg)};")
+        for made in emit.sets:
+            self.set(out, made, self.home(made, f"ev->{emit.event}"), struct)
+        self.rows(out, msg, emit, struct)
+        if tests:
+            out.close()
+
+    def home(self, made: Set, payload: str) -> str:
+        return "ev" if made.field is self.model.event.fields.get(made.target) else payload
+
+    def conditions(self, whens: List[When]) -> List[str]:
+        tests = []
+        for when in whens:
+            present = self.present(when.wire)
+            if when.values is None:
+                present += self.not_null(when.wire)
+                test = " && ".join(present) or "true"
+            else:
+                value = load(when.wire, self.blocks[id(when.wire.block)])
+                same = " || ".join(f"{value} == {literal(v)}" for v in when.values)
+                test = " && ".join(present + [f"({same})" if len(when.values) > 1 else same])
+            tests.append(f"!({test})" if when.negate else test)
+        return [t for t in tests if t != "true"]
+
+    def present(self, wire: Wire) -> List[str]:
+        """Conditions under which the bytes of a field are there."""
+        tests = []
+        if id(wire.block) in self.maybe:
+            tests.append(self.blocks[id(wire.block)])
+        if wire.optional or wire.since:
+            tests.append(f"{self.lengths[id(wire.block)]} >= {wire.end}")
+        if wire.since:
+            tests.append(f"version >= {wire.since}")
+        return tests
+
+    def not_null(self, wire: Wire) -> List[str]:
+        pointer = self.blocks[id(wire.block)]
+        if wire.type == "char":
+            return [f"{pointer}[{wire.at}] != ' '", f"{pointer}[{wire.at}] != 0"]
+        if wire.is_text:
+            return [f"{pointer}[{wire.at}] != {c}" for c in (("' '", "0") if wire.type == "ztext" else ("' '",))]
+        if wire.null is None:
+            return []
+        null = wire.null if wire.type[0] == "i" else wire.null % (1 << 8 * wire.size)
+        return [f"{load(wire, pointer)} != {literal(null)}"]
+
+    # one field
+
+    def set(self, out: Out, made: Set, home: str, struct: Struct, entry: Optional[str] = None) -> None:
+        """entry: C expression of the entry's number from 1, inside Rows."""
+        store = "|=" if made.target.endswith("flags") else "="
+        field, target = made.field, f"{home}->{made.target}" if home in ("ev", "row") else f"{home}.{made.target}"
+        owner = target[:-len(made.target)]
+        has = [f"{owner}has |= {field.has};"] if field.presence else []
+        if made.verb == "lookup":
+            self.lookup(out, target, owner if home == "row" else "ev->")
+            return
+        if made.verb == "numbered":
+            out(f"{target} = text_numbered(out, STR({quote(made.source)}), {entry});")
+            return
+        if not isinstance(made.source, (Wire, tuple)):
+            value = f"STR({quote(made.source)})" if field.kind == "string" else literal(made.source)
+            out(f"{target} {store} {value};", *has)
+            return
+        if isinstance(made.source, tuple):
+            self.set_tuple(out, made, target)
+            return
+        wire = made.source
+        tests = self.present(wire)
+        if not wire.is_text and made.verb not in ("enum", "bits", "letters") or made.verb == "note":
+            tests += self.not_null(wire) if wire.type != "char" or made.verb == "note" else []
+        if wire.type[0] == "i" and field.kind in ("uint32", "uint64", "fixed64") and made.verb != "enum":
+            tests.append(f"{load(wire, self.blocks[id(wire.block)])} >= 0")
+        if tests:
+            out.open(f"if ({' && '.join(tests)})")
+        self.store(out, made, target, has, entry)
+        if tests:
+            out.close()
+
+    def store(self, out: Out, made: Set, target: str, has: List[str], entry: Optional[str]) -> None:
+        wire, field = made.source, made.field
+        store = "|=" if made.target.endswith("flags") else "="
+        pointer = self.blocks[id(wire.block)]
+        value = None if wire.is_text else load(wire, pointer)
+        if made.verb == "note":
+            name = f"text_numbered(out, STR({quote(wire.name)}), {entry})" if entry else f"STR({quote(wire.name)})"
+            out(f"{target} = text_note(out, {target}, {name}, {self.text(wire, pointer)});")
+        elif made.verb == "enum":
+            out(f"{target} {store} {self.table_enum(made, wire)}({value});", *has)
+        elif made.verb == "bits":
+            bits = [f"({value} & {m:#x} ? {to:#x} : 0)" for m, to in made.table.items()]
+            value = " | ".join(bits)
+            if made.other:
+                value = f"({value}) ?: {made.other}"
+            out(f"{target} {store} {value};", *has)
+        elif made.verb == "letters":
+            out(f"{target} = {self.table_letters(made)}[{value}];")
+        elif made.verb == "learn":
+            out(f"{target} = {self.text(wire, pointer)};", f"symbols_learn(st->symbols, ev->instrument_id, {target});")
+        elif made.verb == "seconds":
+            out(f"{target} = (uint64_t){value} * 1000000000;")
+        elif made.verb == "midnight":
+            out(f"{target} = st->midnight_ns + {value};")
+        elif made.verb == "midnight_seconds":
+            out(f"{target} = st->midnight_ns + (uint64_t){value} * 1000000000;")
+        elif made.verb == "date":
+            date = f"date_of_days({value})"
+            out(f"{target} = {f'text_decimal_u(out, {date})' if field.kind == 'string' else date};")
+        elif field.kind == "string":
+            out(f"{target} = {self.text(wire, pointer)};")
+        elif wire.decimals is not None:
+            self.price(out, wire, value, target, has)
+        elif field.kind == "bool":
+            out(f"{target} = {value} != 0;", *has)
+        else:
+            cast = "(int64_t)" if field.kind == "sint64" else ""
+            wide = "(uint64_t)" if wire.type[0] == "i" and field.kind in ("uint64", "fixed64") else \
+                "(uint32_t)" if wire.type[0] == "i" and field.kind == "uint32" else ""
+            out(f"{target} {store} {cast}{wide}{value};", *has)
+
+    def text(self, wire: Wire, pointer: str) -> str:
+        """Expression of type struct str."""
+        at = f"{pointer} + {wire.at}" if wire.at else pointer
+        if wire.type == "text":
+            return f"text_space(out, {at}, {wire.size})"
+        if wire.type == "ztext":
+            return f"text_nul(out, {at}, {wire.size})"
+        if wire.type == "char":
+            return f"text_char(out, {at})"
+        if wire.decimals:
+            return f"text_exact(out, {load(wire, pointer)}, {wire.decimals})"
+        return f"text_decimal{'' if wire.type[0] == 'i' else '_u'}(out, {load(wire, pointer)})"
+
+    def set_tuple(self, out: Out, made: Set, target: str) -> None:
+        if made.verb == "join":
+            out(f"{target} = (struct str){{0}};")
+            for wire in made.source:
+                tests = self.present(wire) + self.not_null(wire)
+                pointer = self.blocks[id(wire.block)]
+                out(f"if ({' && '.join(tests) or 'true'})",
+                    f"\t{target} = text_join(out, {target}, {self.text(wire, pointer)});")
+            return
+        year, month, day = made.source  # yyyymm
+        pointer = self.blocks[id(year.block)]
+        tests = [t for w in (year, month) for t in self.present(w) + self.not_null(w)]
+        out.open(f"if ({' && '.join(dict.fromkeys(tests)) or 'true'})")
+        out(f"{target} = {load(year, pointer)} * 10000u + {load(month, pointer)} * 100u;")
+        out(f"if ({' && '.join(self.present(day) + self.not_null(day)) or 'true'})",
+            f"\t{target} += {load(day, pointer)};")
+        out.close()
+
+    @staticmethod
+    def lookup(out: Out, target: str, owner: str) -> None:
+        out(f"{target} = symbols_find(st->symbols, {owner}instrument_id);")
+        if owner == "ev->":
+            out(f"if (!{target}.len && ev->instrument_id)", "\tev->flags |= EVENT_FLAG_NO_DEFINITION;")
+
+    def price(self, out: Out, wire: Wire, value: str, target: str, has: List[str]) -> None:
+        """Decimals to 1e-9 units; checked only where the wire's range could overflow."""
+        power = 10 ** abs(E9 - wire.decimals)
+        signed = wire.type[0] == "i"
+        biggest = 1 << 8 * wire.size - (1 if signed else 0)
+        if wire.decimals <= E9 and biggest * power <= 1 << 63:
+            out(f"{target} = (int64_t){value}{f' * {power}' if power > 1 else ''};", *has)
+            return
+        function = "price_times" if wire.decimals <= E9 else "price_over"
+        test = f"{function}((int64_t){value}, {power}, &{target})"
+        if not signed and wire.size == 8:
+            test = f"{value} <= INT64_MAX && {test}"
+        out.open(f"if ({test})")
+        if has:
+            out(*has)
+        out.close(" else {")
+        out("\tev->flags |= EVENT_FLAG_PRICE_INEXACT;", "}")
+
+    # tables
+
+    def table_enum(self, made: Set, wire: Wire) -> str:
+        text = made.field.kind == "string"
+        key = ("enum", text, wire.size, wire.type[0] == "i", tuple(sorted(made.table.items())), made.other)
+        if key in self.tables:
+            return self.tables[key]
+        name = self.tables[key] = f"map{next(self.names)}"
+        out = self.table_code
+        if wire.size == 1 and wire.type[0] != "i" and not text and not made.other:
+            kind = "uint8_t" if max(made.table.values()) < 256 else "uint16_t"
+            pairs = [f"[{shown(v, wire)}] = {to}" for v, to in sorted(made.table.items()) if to]
+            out(f"static const {kind} {name}_of[256] = {{{', '.join(pairs)}}};", "",
+                f"static inline uint32_t {name}(uint8_t value)", "{", f"\treturn {name}_of[value];", "}", "")
+            return name
+        wrap = (lambda v: f"STR({quote(v)})" if v else "(struct str){0}") if text else str
+        out(f"static inline {'struct str' if text else 'uint32_t'} {name}(int64_t value)", "{")
+        out.depth += 1
+        out("switch (value) {")
+        for value, to in sorted(made.table.items()):
+            out(f"case {shown(value, wire)}:", f"\treturn {wrap(to)};")
+        out("default:", f"\treturn {wrap(made.other)};", "}")
+        out.depth -= 1
+        out("}", "")
+        return name
+
+    def table_letters(self, made: Set) -> str:
+        key = ("letters", tuple(sorted(made.table.items())))
+        if key in self.tables:
+            return self.tables[key]
+        name = self.tables[key] = f"letters{next(self.names)}"
+        texts = []
+        for value in range(256):
+            text = "".join(str(made.table.get(1 << b, b)) for b in range(7, -1, -1) if value >> b & 1)
+            texts.append(f"\t[{value}] = {{{quote(text)}, {len(text)}}}," if text else "")
+        self.table_code(f"static const struct str {name}[256] = {{", *[t for t in texts if t], "};", "")
+        return name
+
+    # rows
+
+    def rows(self, out: Out, msg: Message, emit: Emit, struct: Struct) -> None:
+        names = [r.into for r in emit.rows] + [r.into for f in emit.from_groups for r in f.rows]
+        for name in dict.fromkeys(n for n in names if n):
+            self.rows_into(out, msg, emit, struct, name)
+        for source in emit.from_groups:
+            if any(r.into is None for r in source.rows):
+                self.entries(out, msg, source, [r for r in source.rows if r.into is None], emit.event, struct)
+            if source.take:
+                i = msg.groups.index(source.group)
+                out(f"taken{i} += {self.amount(msg, source)};")
+
+    def amount(self, msg: Message, source: Rows) -> str:
+        i = msg.groups.index(source.group)
+        if not source.take:
+            return f"group{i}.n"
+        tests = self.present(source.take) + self.not_null(source.take)
+        pointer = self.blocks[id(source.take.block)]
+        value = f"rows_left((uint32_t){load(source.take, pointer)}, group{i}.n - taken{i})"
+        return f"({' && '.join(tests)} ? {value} : 0)" if tests else value
+
+    def rows_into(self, out: Out, msg: Message, emit: Emit, struct: Struct, name: str) -> None:
+        fixed = [r for r in emit.rows if r.into == name]
+        sources = [s for s in emit.from_groups if any(r.into == name for r in s.rows)]
+        kind = struct.fields[name].struct
+        most = [str(len(fixed))] if fixed else []
+        for s in sources:
+            count = sum(r.into == name for r in s.rows)
+            most.append(f"{self.amount(msg, s)}{f' * {count}' if count > 1 else ''}")
+        target = f"ev->{emit.event}.{name}"
+        out.open("do")
+        out(f"{kind.c_name} *row = events_alloc(out, ({' + '.join(most)}) * sizeof(*row));", "",
+            "if (!row) /* cannot be: counts are bounded */", "\tbreak;", f"{target} = row;")
+        for row in fixed:
+            self.row(out, row, kind, f"{target}_n++;")
+        for s in sources:
+            self.entries(out, msg, s, [r for r in s.rows if r.into == name], emit.event, kind, f"{target}_n++;")
+        out.close(" while (0);")
+
+    def entries(self, out: Out, msg: Message, source: Rows, rows: List[Row], event: str, kind: Struct,
+                count: str = "") -> None:
+        i = msg.groups.index(source.group)
+        first = f" + taken{i} * group{i}.block" if source.take else ""
+        out.open("")
+        out.lines[-1] = "\t" * (out.depth - 1) + "{"
+        out(f"const uint8_t *entry{i} = group{i}.p{first};", f"uint32_t left{i} = {self.amount(msg, source)};", "")
+        out.open(f"for (uint32_t r{i} = 1; r{i} <= left{i}; r{i}++, entry{i} += group{i}.block)")
+        for row in rows:
+            self.row(out, row, kind, count, event, f"r{i}")
+        out.close()
+        out.close()
+
+    def row(self, out: Out, row: Row, kind: Struct, count: str, event: str = "", entry: Optional[str] = None) -> None:
+        tests = self.conditions(row.when)
+        if tests:
+            out.open(f"if ({' && '.join(tests)})")
+        for made in row.sets:
+            home = "row" if row.into else self.home(made, f"ev->{event}")
+            self.set(out, made, home, kind, entry)
+        if row.into:
+            out("row++;", count)
+        if tests:
+            out.close()
