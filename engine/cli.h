@@ -25,6 +25,7 @@ enum cli_action {
 
 struct cli {
 	enum cli_action action;
+	const char *page;     /* of --help=PAGE, "" without; borrowed from argv */
 	struct config config; /* complete and checked for CLI_RUN, CLI_CHECK and CLI_DUMP; EAL
 				 arguments in source.eal */
 };

@@ -26,7 +26,6 @@ struct config_ports {
 };
 
 /* Words of the rows, in their order there. */
-enum config_format { FORMAT_AUTO, FORMAT_PCAP, FORMAT_PCAPNG, FORMAT_BINARYFILE, FORMAT_FIX };
 enum config_recognise { RECOGNISE_AUTO, RECOGNISE_ON, RECOGNISE_OFF };
 enum config_family { /* decode.events has bit 1 << FAMILY_x */
 	FAMILY_MBO,
@@ -78,8 +77,8 @@ int config_init(struct config *cfg);
 void config_free(struct config *cfg);
 
 /* config_set changes one key, as --set does: "source.snaplen=96", "sinks.0.when_full=block",
- * "fix.ports=4001,4002", "sinks.0.kafka.acks=1", "source.eal=-l 0-1". An index one past the end
- * adds an entry.
+ * "fix.ports=4001,4002", "sinks.0.params.kafka.acks=1", "source.eal=-l 0-1". An index one past the
+ * end adds an entry.
  *
  * Returns  0, or -EINVAL with error saying key, value, what was expected or the nearest known key,
  *          and cfg unchanged but for an entry that the index added */
@@ -106,6 +105,10 @@ enum config_source_kind { CONFIG_NO_SOURCE, CONFIG_INTERFACE, CONFIG_FILE, CONFI
 
 /* config_source_kind says which source cfg names; config_finish refuses none and more than one. */
 enum config_source_kind config_source_kind(const struct config *cfg);
+
+/* config_format_name returns source.format as source_options takes it: NULL for auto. Static text.
+ */
+const char *config_format_name(const struct config *cfg);
 
 /* config_dump writes the effective configuration as YAML that config_load reads back; secrets are
  * written as *** unless with_secrets. */
