@@ -1,14 +1,16 @@
-/* The vector that decoders append events to. It flushes itself when it is full, so appending never fails. */
+/* The vector that decoders append events to. It flushes itself when it is full, so appending never
+ * fails. */
 #pragma once
 
 #include "base/bytes.h"
 #include "events/event.h" /* generated from proto/: struct event and every payload */
 
 enum {
-	EVENTS_MAX = 256,           /* events in the vector before it flushes */
-	EVENTS_ARENA = 1024 * 1024, /* bytes for events and their variable parts */
+	EVENTS_MAX = 256,             /* events in the vector before it flushes */
+	EVENTS_ARENA = 1024 * 1024,   /* bytes for events and their variable parts */
 	EVENT_PARTS_MAX = 768 * 1024, /* most that one event's variable parts may take */
-	EVENTS_USED_MAX = EVENTS_ARENA - EVENT_PARTS_MAX - (int)sizeof(struct event) - 32, /* room for one more */
+	EVENTS_USED_MAX = EVENTS_ARENA - EVENT_PARTS_MAX - (int)sizeof(struct event) -
+			  32, /* room for one more */
 };
 
 /* events holds the events of one burst, in wire order, until flush takes them.
@@ -16,18 +18,19 @@ enum {
  * Owns     the arena; what the events point to is the packet (borrowed) or the arena
  * Thread   the worker that owns it */
 struct events {
-	struct event base;    /* what the next events have in common: set per packet and per sequence unit */
-	uint32_t sub_seq;     /* sub_seq of the next event; whoever sets base.seq sets it to 0 */
+	struct event base; /* what the next events have in common: set per packet and per sequence
+			      unit */
+	uint32_t sub_seq;  /* sub_seq of the next event; whoever sets base.seq sets it to 0 */
 	uint32_t n;
 	struct event *ev[EVENTS_MAX];
 	void (*flush)(struct events *evs); /* takes ev[0..n), then the vector is empty */
 	void *ctx;                         /* for flush */
-	void *stream;                      /* where these events go; changed by events_switch alone */
+	void *stream; /* where these events go; changed by events_switch alone */
 	uint8_t *arena;
-	uint32_t used;        /* bytes of the arena */
-	uint32_t parts_end;   /* where the variable parts of the newest event must end */
-	uint64_t pushed;                   /* events ever appended */
-	struct event *last_push;           /* newest event still in the vector, or NULL */
+	uint32_t used;           /* bytes of the arena */
+	uint32_t parts_end;      /* where the variable parts of the newest event must end */
+	uint64_t pushed;         /* events ever appended */
+	struct event *last_push; /* newest event still in the vector, or NULL */
 };
 
 /* events_init gives evs its arena (allocates, at start only).
@@ -35,10 +38,12 @@ struct events {
 int events_init(struct events *evs, void (*flush)(struct events *evs), void *ctx);
 void events_free(struct events *evs);
 
-/* events_flush hands what is there to flush and empties the vector; nothing happens when it is empty. */
+/* events_flush hands what is there to flush and empties the vector; nothing happens when it is
+ * empty. */
 void events_flush(struct events *evs);
 
-/* events_switch says that what follows belongs to stream: all events in the vector are of one stream. */
+/* events_switch says that what follows belongs to stream: all events in the vector are of one
+ * stream. */
 static inline void events_switch(struct events *evs, void *stream)
 {
 	if (evs->stream != stream) {
@@ -47,8 +52,8 @@ static inline void events_switch(struct events *evs, void *stream)
 	}
 }
 
-/* events_push appends an event of this type, its envelope copied from base, its payload zero. With a
- * constant type it is straight stores and one test.
+/* events_push appends an event of this type, its envelope copied from base, its payload zero. With
+ * a constant type it is straight stores and one test.
  *
  * Returns  the event: the caller's to fill until the next call on evs; never NULL */
 static inline struct event *events_push(struct events *evs, enum event_type type)
@@ -63,7 +68,8 @@ static inline struct event *events_push(struct events *evs, enum event_type type
 	ev = (struct event *)(evs->arena + evs->used);
 	body = (uint8_t *)ev + envelope;
 	memcpy(ev, &evs->base, envelope);
-	/* In pieces: for sizes like these gcc makes one memset a `rep stos`, which takes 30 cycles to start. */
+	/* In pieces: for sizes like these gcc makes one memset a `rep stos`, which takes 30 cycles
+	 * to start. */
 #pragma GCC unroll 32
 	for (size_t i = 0; i < payload; i += 16)
 		memset(body + i, 0, 16);
@@ -77,10 +83,13 @@ static inline struct event *events_push(struct events *evs, enum event_type type
 	return ev;
 }
 
-/* events_alloc gives zeroed room for variable parts of the newest event (repeated fields, converted text).
+/* events_alloc gives zeroed room for variable parts of the newest event (repeated fields, converted
+ * text).
  *
- * Returns  8-byte aligned room that lives until flush, or NULL when this event already has EVENT_PARTS_MAX */
+ * Returns  8-byte aligned room that lives until flush, or NULL when this event already has
+ * EVENT_PARTS_MAX */
 void *events_alloc(struct events *evs, size_t size);
 
-/* events_drop_last takes back the newest event (a decoder that finds out late that it must refuse). */
+/* events_drop_last takes back the newest event (a decoder that finds out late that it must refuse).
+ */
 void events_drop_last(struct events *evs);
