@@ -208,8 +208,8 @@ static void day_of(struct channel *ch, uint64_t ts_recv_ns)
 {
 	struct feed_state *st = &ch->state;
 
-	if (ch->timezone && (ts_recv_ns >= st->next_midnight_ns || ts_recv_ns < st->midnight_ns))
-		st->midnight_ns = tz_midnight(ch->timezone, ts_recv_ns, &st->next_midnight_ns);
+	if (st->protocol->timezone && (ts_recv_ns >= st->next_midnight_ns || ts_recv_ns < st->midnight_ns))
+		st->midnight_ns = tz_midnight(st->protocol->timezone, ts_recv_ns, &st->next_midnight_ns);
 }
 
 static void deliver(struct channel_context *ctx, struct channel *ch, const struct feed_packet *pkt,
@@ -457,7 +457,6 @@ static void start(struct channel_context *ctx, struct channel *ch, const struct 
 void channel_packet(struct channel_context *ctx, struct channel *ch, const struct feed_packet *pkt,
 	const struct arrival *at)
 {
-	ctx->counts.packets_in++;
 	ch->ts_recv_ns = at->ts_recv_ns;
 	ch->lines_seen |= (uint8_t)(1 << at->line);
 	if (!ch->started) {
@@ -479,13 +478,15 @@ void channel_packet(struct channel_context *ctx, struct channel *ch, const struc
 }
 
 void channel_body(struct channel_context *ctx, struct channel *ch, struct bytes in, uint64_t seq,
-	uint64_t ts_recv_ns)
+	uint64_t noon_ns)
 {
 	int rc;
 
 	if (!ch->started)
 		start(ctx, ch, &(struct feed_packet){.seq = seq});
-	set_base(ctx, ch, seq, ts_recv_ns, 0, 0);
+	if (noon_ns)
+		day_of(ch, noon_ns);
+	set_base(ctx, ch, seq, 0, 0, 0);
 	ctx->counts.messages_in++;
 	rc = ch->state.protocol->body(&ch->state, in, ctx->out);
 	if (rc >= 0) {

@@ -69,7 +69,6 @@ struct channel {
 	struct feed_state state;
 	char venue[CHANNEL_VENUE_MAX];
 	uint32_t number;
-	const char *timezone;           /* of times since midnight, or NULL */
 	void *stream;
 	bool started, ended, stale;
 	uint8_t lines_seen;             /* bits */
@@ -110,14 +109,15 @@ void channel_context_free(struct channel_context *ctx);
 int channel_init(struct channel *ch, const struct protocol *protocol, const char *venue, uint32_t number);
 void channel_free(struct channel *ch);
 
-/* channel_packet takes one packet of the channel whose header has been read; everything is counted in ctx.
+/* channel_packet takes one packet of the channel whose header has been read; what becomes of it is counted in
+ * ctx (packets_in is the caller's).
  * Takes    pkt: borrowed; what must wait is copied */
 void channel_packet(struct channel_context *ctx, struct channel *ch, const struct feed_packet *pkt,
 	const struct arrival *at);
 
-/* channel_body takes one message without framing; seq is its position. */
+/* channel_body takes one message without framing; seq is its position, noon_ns noon UTC of its day or 0. */
 void channel_body(struct channel_context *ctx, struct channel *ch, struct bytes in, uint64_t seq,
-	uint64_t ts_recv_ns);
+	uint64_t noon_ns);
 
 /* channel_end gives up the open holes. channel_round does so too and starts the session anew. */
 void channel_end(struct channel_context *ctx, struct channel *ch);

@@ -33,7 +33,6 @@ int channel_init(struct channel *ch, const struct protocol *protocol, const char
 	memset(ch, 0, sizeof(*ch));
 	strncpy(ch->venue, venue, sizeof(ch->venue) - 1);
 	ch->number = number;
-	ch->timezone = protocol->timezone;
 	return feed_state_init(&ch->state, protocol);
 }
 

@@ -40,40 +40,37 @@ static void index_row(struct feed_table *table, uint32_t row)
 
 static const struct address any_address;
 
-static struct feed_line *find_exact(const struct feed_table *table, const struct address *dst,
-	const struct address *src)
+static struct feed_line *find_exact(const struct feed_table *table, const struct address *dst)
 {
 	uint32_t slot = address_hash(dst) & table->index_mask;
 
 	for (; table->index[slot]; slot = (slot + 1) & table->index_mask) {
 		struct feed_line *row = &table->rows[table->index[slot] - 1];
 
-		if (address_equal(&row->dst, dst) && (memcmp(row->src.ip, any_address.ip, 16) == 0 ||
-							     memcmp(row->src.ip, src->ip, 16) == 0))
+		if (address_equal(&row->dst, dst))
 			return row;
 	}
 	return NULL;
 }
 
-struct feed_line *feed_table_find(const struct feed_table *table, const struct address *dst,
-	const struct address *src)
+struct feed_line *feed_table_find(const struct feed_table *table, const struct address *dst)
 {
-	struct feed_line *line = find_exact(table, dst, src);
+	struct feed_line *line = find_exact(table, dst);
 	struct address wild = *dst;
 
 	if (line)
 		return line;
 	wild.port = 0;
-	if (table->any_port && (line = find_exact(table, &wild, src)))
+	if (table->any_port && (line = find_exact(table, &wild)))
 		return line;
 	if (!table->any_address)
 		return NULL;
 	wild = any_address;
 	wild.port = dst->port;
-	if ((line = find_exact(table, &wild, src)))
+	if ((line = find_exact(table, &wild)))
 		return line;
 	wild.port = 0;
-	return find_exact(table, &wild, src);
+	return find_exact(table, &wild);
 }
 
 struct feed_line *feed_table_add(struct feed_table *table, const struct feed_line *row)
@@ -115,23 +112,28 @@ struct channel *feeds_channel(struct feeds *fs, const struct protocol *protocol,
 	return ch;
 }
 
+static int refuse(struct feeds *fs, enum reason reason)
+{
+	fs->ctx.counts.packet_dropped[reason]++;
+	return 0;
+}
+
 static int take_packet(struct feeds *fs, struct feed_line *line, struct bytes in, uint64_t ts_recv_ns)
 {
 	struct arrival at = {ts_recv_ns, line->feed, line->line};
 	struct channel *ch = line->state;
 	struct feed_packet pkt = {0};
-	int rc;
 
-	rc = line->protocol->packet(in, &pkt);
-	if (rc < 0)
-		return -REASON_feed_header;
+	fs->ctx.counts.packets_in++;
+	if (line->protocol->packet(in, &pkt) < 0)
+		return refuse(fs, REASON_feed_header);
 	if (pkt.has_channel && (!ch || ch->number != pkt.channel)) {
 		ch = line->state = feeds_channel(fs, line->protocol, line->venue, pkt.channel);
 		if (ch)
 			ch->lines_configured |= (uint8_t)(1 << line->line);
 	}
 	if (!ch)
-		return -REASON_channel_table_full;
+		return refuse(fs, REASON_channel_table_full);
 	channel_packet(&fs->ctx, ch, &pkt, &at);
 	return 0;
 }
@@ -206,7 +208,7 @@ static struct feed_line *assume(struct feeds *fs, const struct address *dst, con
 
 int feeds_datagram(struct feeds *fs, const struct frame *f, uint64_t ts_recv_ns)
 {
-	struct feed_line *line = feed_table_find(&fs->table, &f->dst, &f->src);
+	struct feed_line *line = feed_table_find(&fs->table, &f->dst);
 
 	if (!line && fs->opt.recognise && may_try(fs, &f->dst)) {
 		const struct protocol *protocol = recognise(f->payload);
@@ -226,10 +228,10 @@ int feeds_unit(struct feeds *fs, struct feed_line *line, struct bytes unit, uint
 
 struct feed_line *feeds_tcp_line(struct feeds *fs, const struct frame *f)
 {
-	struct feed_line *line = feed_table_find(&fs->table, &f->dst, &f->src);
+	struct feed_line *line = feed_table_find(&fs->table, &f->dst);
 
 	if (!line)
-		line = feed_table_find(&fs->table, &f->src, &f->dst);
+		line = feed_table_find(&fs->table, &f->src);
 	if (line)
 		return line->tcp ? line : NULL;
 	if (!fs->opt.recognise || bytes_len(f->payload) == 0)
@@ -247,18 +249,13 @@ struct feed_line *feeds_tcp_line(struct feeds *fs, const struct frame *f)
 	return NULL;
 }
 
-int feeds_body(struct feeds *fs, const struct protocol *protocol, struct bytes in, uint64_t seq, uint64_t date_ns)
+int feeds_body(struct feeds *fs, const struct protocol *protocol, struct bytes in, uint64_t seq, uint64_t noon_ns)
 {
 	struct channel *ch = feeds_channel(fs, protocol, protocol->venue, 0);
 
 	if (!ch)
 		return -REASON_channel_table_full;
-	if (!ch->started && ch->timezone) { /* noon of that day is inside it in every zone with a market */
-		uint64_t noon_ns = date_ns + 12ull * 3600 * 1000000000ull, next;
-
-		ch->state.midnight_ns = date_ns ? tz_midnight(ch->timezone, noon_ns, &next) : 0;
-	}
-	channel_body(&fs->ctx, ch, in, seq, 0);
+	channel_body(&fs->ctx, ch, in, seq, noon_ns);
 	return 0;
 }
 

@@ -8,8 +8,6 @@
 struct feed_line {
 	const struct protocol *protocol;
 	struct address dst;    /* group or address; ip all zero = any address, port 0 = any port */
-	struct address src;    /* sender; ip all zero = any; its port is not used */
-	const char *timezone;  /* kept; POSIX TZ rule instead of the protocol's, or NULL */
 	char venue[CHANNEL_VENUE_MAX];
 	uint32_t channel;
 	uint8_t line;          /* 0 = A, 1 = B … */
@@ -40,9 +38,8 @@ struct feed_table {
 int feed_table_init(struct feed_table *table, const struct feed_line *rows, uint32_t rows_n);
 void feed_table_free(struct feed_table *table);
 
-/* feed_table_find returns the row for packets from src to dst, or NULL; the most exact one wins. */
-struct feed_line *feed_table_find(const struct feed_table *table, const struct address *dst,
-	const struct address *src);
+/* feed_table_find returns the row for packets to dst, or NULL; the most exact one wins. */
+struct feed_line *feed_table_find(const struct feed_table *table, const struct address *dst);
 
 /* feed_table_add appends a row (of recognised feeds). Returns it, or NULL when the table is full. */
 struct feed_line *feed_table_add(struct feed_table *table, const struct feed_line *row);
@@ -93,16 +90,18 @@ void feeds_free(struct feeds *fs);
 struct channel *feeds_channel(struct feeds *fs, const struct protocol *protocol, const char *venue, uint32_t number);
 
 /* feeds_datagram takes the payload of one UDP packet.
- * Returns  0 when it was a feed's (delivered, held or counted as duplicate, late …), or -REASON_no_feed,
- *          -REASON_feed_header, -REASON_channel_table_full, for the caller to count */
+ * Returns  0 when it was a feed's (delivered, held, or refused and counted), or -REASON_no_feed for the caller
+ *          to count */
 int feeds_datagram(struct feeds *fs, const struct frame *f, uint64_t ts_recv_ns);
 
 /* feeds_unit takes one whole unit of a feed carried over TCP; same contract as feeds_datagram. */
 int feeds_unit(struct feeds *fs, struct feed_line *line, struct bytes unit, uint64_t ts_recv_ns);
 
 /* feeds_body takes one message of a message file. protocol must have body.
- * Takes    seq: its position in the file, from 1; date_ns: UTC midnight of the trading date */
-int feeds_body(struct feeds *fs, const struct protocol *protocol, struct bytes in, uint64_t seq, uint64_t date_ns);
+ * Takes    seq: its position in the file, from 1; noon_ns: noon UTC of the trading date, 0 = not known: times
+ *          of day are then counted from 1970-01-01
+ * Returns  0, or -REASON_channel_table_full for the caller to count */
+int feeds_body(struct feeds *fs, const struct protocol *protocol, struct bytes in, uint64_t seq, uint64_t noon_ns);
 
 /* feeds_tcp_line returns the row of a TCP segment by either end, or NULL; with recognise, tries its first bytes. */
 struct feed_line *feeds_tcp_line(struct feeds *fs, const struct frame *f);

@@ -51,11 +51,8 @@ int feeds_init(struct feeds *fs, const struct feed_options *opt, const struct fe
 		struct feed_line *line = &fs->table.rows[i];
 
 		line->state = feeds_channel(fs, line->protocol, line->venue, line->channel);
-		if (!line->state)
-			continue;
-		line->state->lines_configured |= (uint8_t)(1 << line->line);
-		if (line->timezone)
-			line->state->timezone = line->timezone;
+		if (line->state)
+			line->state->lines_configured |= (uint8_t)(1 << line->line);
 	}
 	return 0;
 free_all:

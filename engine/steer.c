@@ -22,7 +22,7 @@ unsigned steer_packet(const void *ctx, const struct packet *pkt)
 		return 0;
 	rc = frame_parse(bytes_of(pkt->data, pkt->caplen), pkt->link, &f);
 	if (rc == 0 && f.ip_proto == IP_PROTO_UDP) {
-		line = feed_table_find(steer->table, &f.dst, &f.src);
+		line = feed_table_find(steer->table, &f.dst);
 		if (line)
 			return feed_channel_hash(line->venue, line->channel) % steer->workers;
 		if (steer->recognise)

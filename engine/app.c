@@ -1,0 +1,187 @@
+#include "engine/app.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "engine/feed_spec.h"
+#include "engine/sources.h"
+#include "engine/worker_hooks.h"
+
+/* format_protocol is the protocol of message files. */
+static const struct protocol *format_protocol(void)
+{
+	for (const struct protocol *const *p = protocols; *p; p++)
+		if ((*p)->body)
+			return *p;
+	return NULL;
+}
+
+int app_feeds(struct app *app, const struct config *cfg)
+{
+	struct feed_line *lines = calloc(cfg->feeds_n + 1, sizeof(*lines));
+	char error[CONFIG_ERROR];
+	int rc = -ENOMEM;
+
+	app->cfg = cfg;
+	app->boot_id = worker_now_ns();
+	app->workers_n = (unsigned)cfg->engine.workers;
+	for (unsigned i = 0; lines && i < cfg->feeds_n; i++) {
+		rc = feed_spec_from_config(&lines[i], &cfg->feeds[i], error);
+		if (rc < 0) {
+			LOG(ERROR, "feeds.%u: %s", i, error);
+			goto free_lines;
+		}
+	}
+	if (lines)
+		rc = feed_table_init(&app->table, lines, cfg->feeds_n);
+	if (rc < 0)
+		LOG(ERROR, "feed table of %u rows: %s", cfg->feeds_n, strerror(-rc));
+	if (rc == 0 && cfg->source.filter[0] != '\0') {
+		rc = filter_open(&app->filter, cfg->source.filter, error);
+		if (rc < 0)
+			LOG(ERROR, "%s", error);
+	}
+	app->setup = (struct worker_setup){
+		.cfg = cfg,
+		.table = &app->table,
+		.recognise = cfg->decode.recognise == RECOGNISE_ON ||
+			     (cfg->decode.recognise == RECOGNISE_AUTO && cfg->feeds_n == 0),
+		.fix = true,
+		.file_protocol = format_protocol(),
+		.boot_id = app->boot_id,
+	};
+	app->steer = (struct steer){&app->table, app->setup.recognise, app->workers_n};
+free_lines:
+	free(lines);
+	return rc;
+}
+
+static int sink_open(struct app *app, unsigned i)
+{
+	const struct config_sink *conf = &app->cfg->sinks[i];
+	struct sink_uri *uri = &app->uris[i];
+	char error[256], key[256];
+	int rc = sink_uri_parse(uri, conf->uri, error);
+
+	for (unsigned k = 0; rc == 0 && k < conf->kafka.n; k++) {
+		const char *equals = strchr(conf->kafka.v[k], '=');
+
+		snprintf(key, sizeof(key), "kafka.%.*s", (int)(equals - conf->kafka.v[k]), conf->kafka.v[k]);
+		rc = sink_uri_add(uri, key, equals + 1, error);
+	}
+	if (rc < 0) {
+		LOG(ERROR, "sink %s: %s", conf->uri, error);
+		return rc;
+	}
+	if (uri->opt.when_full == WHEN_FULL_DEFAULT)
+		uri->opt.when_full = (enum when_full)conf->when_full;
+	if (uri->opt.quota == 0)
+		uri->opt.quota = (unsigned)conf->quota;
+	uri->opt.live = config_source_kind(app->cfg) != CONFIG_FILE;
+	uri->opt.batch_bytes = (uint32_t)app->cfg->batch.bytes;
+	uri->opt.boot_id = app->boot_id;
+	uri->opt.source = app->cfg->engine.name;
+	uri->opt.workers = app->workers_n;
+	app->uri_texts[i] = conf->uri;
+	rc = publisher_open(&app->publishers[i], uri, i, 0, &app->give_up, error);
+	if (rc < 0) {
+		LOG(ERROR, "sink %s: %s", conf->uri, error);
+		return rc;
+	}
+	app->publishers_n++;
+	return 0;
+}
+
+int app_sinks(struct app *app)
+{
+	int rc;
+
+	for (unsigned i = 0; i < app->cfg->sinks_n; i++) {
+		rc = sink_open(app, i);
+		if (rc < 0)
+			return rc;
+	}
+	rc = ledger_open(&app->ledger, app->workers_n, app->uri_texts, app->publishers_n);
+	if (rc < 0)
+		LOG(ERROR, "ledger: %s", strerror(-rc));
+	app->setup.ledger = app->ledger;
+	return rc;
+}
+
+int app_sources(struct app *app)
+{
+	int rc = sources_open(app->sources, app->workers_n, app->cfg, app->filter, &app->steer);
+
+	if (rc == 0)
+		app->sources_n = app->workers_n;
+	return rc;
+}
+
+int app_workers(struct app *app)
+{
+	const struct config *cfg = app->cfg;
+	struct streams_options opt = {
+		.streams_max = (unsigned)cfg->engine.streams_max,
+		.batch_bytes = (uint32_t)cfg->batch.bytes,
+		.batch_events = (uint32_t)cfg->batch.events,
+		.linger_ns = cfg->batch.linger_us * 1000,
+		.boot_id = app->boot_id,
+		.source = cfg->engine.name,
+		.rings_n = app->publishers_n,
+	};
+	unsigned n = app->workers_n;
+	int rc;
+
+	app->workers_n = 0;
+	app->rings = calloc((size_t)n * (app->publishers_n + 1), sizeof(*app->rings));
+	app->workers = aligned_alloc(64, n * ((sizeof(*app->workers) + 63) / 64 * 64));
+	if (!app->rings || !app->workers) {
+		LOG(ERROR, "%u workers: out of memory", n);
+		return -ENOMEM;
+	}
+	for (unsigned s = 0; s < app->publishers_n; s++)
+		opt.sinks_hold += publisher_hold(app->publishers[s]);
+	for (unsigned w = 0; w < n; w++) {
+		struct ring **rings = &app->rings[w * app->publishers_n];
+
+		for (unsigned s = 0; s < app->publishers_n; s++)
+			rings[s] = publisher_ring(app->publishers[s], w);
+		opt.worker = w;
+		opt.rings = rings;
+		rc = worker_init(&app->workers[w], w, &app->setup, app->sources[w], &opt);
+		if (rc < 0) {
+			LOG(ERROR, "worker %u: %s", w, strerror(-rc));
+			return rc;
+		}
+		app->workers_n++;
+	}
+	return 0;
+}
+
+void app_close(struct app *app)
+{
+	unsigned lost = 0;
+
+	for (unsigned i = 0; i < app->publishers_n && !app->finished; i++) { /* a start that failed */
+		if (i >= app->publishers_started) {
+			publisher_finish(app->publishers[i], 1);
+			continue;
+		}
+		publisher_stop(app->publishers[i], 1);
+		publisher_join(app->publishers[i]);
+	}
+	for (unsigned w = 0; w < app->workers_n; w++)
+		lost += worker_close(&app->workers[w]);
+	if (lost)
+		LOG(ERROR, "%u batches did not come back from the sinks", lost);
+	for (unsigned w = app->workers ? app->workers_n : 0; w < app->sources_n; w++)
+		app->sources[w]->ops->close(app->sources[w]);
+	ledger_close(app->ledger);
+	for (unsigned i = 0; i < app->publishers_n; i++)
+		publisher_close(app->publishers[i]);
+	filter_close(app->filter);
+	feed_table_free(&app->table);
+	free(app->rings);
+	free(app->workers);
+}

@@ -1,0 +1,274 @@
+#include "engine/app.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "engine/signals.h"
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
+}
+
+/* sinks_ready waits for those that want subscribers first. Returns 0, or -EINTR when a signal came. */
+static int sinks_ready(struct app *app)
+{
+	bool told = false;
+
+	for (unsigned i = 0; i < app->publishers_n; i++) {
+		while (!publisher_ready(app->publishers[i])) {
+			if (!told)
+				LOG(INFO, "waiting for subscribers sink=%s", app->uri_texts[i]);
+			told = true;
+			switch (signals_next(10)) {
+			case SIGINT:
+			case SIGTERM:
+				return -EINTR;
+			}
+		}
+	}
+	return 0;
+}
+
+int app_start(struct app *app)
+{
+	int rc = sinks_ready(app);
+
+	if (rc < 0) {
+		LOG(NOTICE, "stopped while waiting for subscribers");
+		return rc;
+	}
+	for (; app->publishers_started < app->publishers_n; app->publishers_started++) {
+		rc = publisher_start(app->publishers[app->publishers_started]);
+		if (rc < 0)
+			goto failed;
+	}
+	for (unsigned w = 0; w < app->workers_n; w++) {
+		rc = worker_start(&app->workers[w]);
+		if (rc < 0)
+			goto failed;
+	}
+	return 0;
+failed:
+	LOG(ERROR, "thread: %s", strerror(-rc));
+	for (unsigned w = 0; w < app->workers_n; w++) {
+		atomic_store(&app->workers[w].stop, true);
+		worker_join(&app->workers[w]);
+	}
+	return rc;
+}
+
+/* sources_status looks whether all sources have ended. Returns -1 while one runs, else an exit_status. */
+static int sources_status(struct app *app)
+{
+	int status = STATUS_OK;
+
+	for (unsigned w = 0; w < app->workers_n; w++) {
+		const struct source *src = app->workers[w].source;
+
+		if (atomic_load_explicit(&app->workers[w].state, memory_order_acquire) == 0)
+			return -1;
+		if (src->end == SOURCE_TRUNCATED || src->end == SOURCE_DAMAGED)
+			status = STATUS_INPUT;
+		else if (src->end != SOURCE_END)
+			status = STATUS_FAILED;
+		if (src->end != SOURCE_END && w == 0)
+			LOG(ERROR, "%s", src->error);
+	}
+	return status;
+}
+
+/* sinks_status says whether a sink has broken, or a full ring said stop. */
+static int sinks_status(struct app *app, bool reported[SINKS_MAX])
+{
+	int status = STATUS_OK;
+
+	for (unsigned i = 0; i < app->publishers_n; i++) {
+		if (publisher_state(app->publishers[i]) != PUBLISHER_BROKEN)
+			continue;
+		if (!reported[i])
+			LOG(ERROR, "sink %s: %s", app->uri_texts[i], publisher_error(app->publishers[i]));
+		reported[i] = true;
+		status = STATUS_FAILED;
+	}
+	return status;
+}
+
+static bool ring_stopped(struct app *app)
+{
+	for (unsigned w = 0; w < app->workers_n; w++)
+		if (streams_stopped(app->workers[w].streams))
+			return true;
+	return false;
+}
+
+/* take_report sends a complete report on as an event, and prints it if asked. Returns whether there was one. */
+static bool take_report(struct app *app, bool print)
+{
+	const struct ledger_report *report = ledger_collect(app->ledger);
+
+	if (!report || report->number == app->reported)
+		return false;
+	app->reported = report->number;
+	if (!ledger_balances(report))
+		LOG(ERROR, "the ledger does not add up: this is a fault of the program, please report it");
+	if (print)
+		ledger_print(report, stderr, false);
+	atomic_store_explicit(&app->workers[0].report, report, memory_order_release);
+	return true;
+}
+
+/* sent says that no report waits to be sent: only then may another be asked for. */
+static bool sent(struct app *app)
+{
+	return !atomic_load_explicit(&app->workers[0].report, memory_order_acquire);
+}
+
+/* last_report sends the accounts once more as the last event, unless a sink blocks the worker. */
+static void last_report(struct app *app)
+{
+	uint64_t deadline_ns = monotonic_ns() + 500000000ull;
+
+	while (!sent(app) && monotonic_ns() < deadline_ns)
+		signals_next(1);
+	if (!sent(app))
+		return;
+	ledger_request(app->ledger);
+	while (!take_report(app, false) && monotonic_ns() < deadline_ns)
+		signals_next(1);
+	while (!sent(app) && monotonic_ns() < deadline_ns)
+		signals_next(1);
+}
+
+int app_wait(struct app *app)
+{
+	uint64_t interval_ns = app->cfg->ledger.interval_s * 1000000000ull;
+	uint64_t due_ns = monotonic_ns() + interval_ns;
+	bool reported[SINKS_MAX] = {false}, print = false;
+
+	for (;;) {
+		int status = -1;
+
+		switch (signals_next(20)) {
+		case SIGINT:
+		case SIGTERM:
+			status = sinks_status(app, reported);
+			break;
+		case SIGUSR1:
+			print = true;
+			break;
+		}
+		if (status < 0)
+			status = sources_status(app);
+		if (sinks_status(app, reported) != STATUS_OK)
+			return STATUS_FAILED;
+		if (ring_stopped(app)) {
+			LOG(ERROR, "a sink was full and its when_full says stop");
+			return STATUS_FAILED;
+		}
+		if (status >= 0) {
+			last_report(app);
+			return status;
+		}
+		if ((print || (interval_ns && monotonic_ns() >= due_ns)) && sent(app)) {
+			ledger_request(app->ledger);
+			if (monotonic_ns() >= due_ns)
+				due_ns += interval_ns;
+		}
+		if (take_report(app, print))
+			print = false;
+	}
+}
+
+static void stages_of(void *ctx, unsigned w, struct ledger_cut *cut)
+{
+	struct app *app = ctx;
+
+	worker_stages(&app->workers[w], cut);
+	streams_stage(app->workers[w].streams, cut);
+}
+
+/* log_lines tells how the lines of each channel did against each other. */
+static void log_lines(const struct app *app)
+{
+	for (unsigned w = 0; w < app->workers_n; w++) {
+		const struct feeds *fs = &app->workers[w].feeds;
+
+		for (uint32_t c = 0; c < fs->channels_n; c++) {
+			const struct channel *ch = &fs->channels[c];
+
+			if ((ch->lines_seen & (ch->lines_seen - 1)) == 0)
+				continue;
+			for (int l = 0; l < CHANNEL_LINES_MAX; l++) {
+				const struct line_stats *line = &ch->lines[l];
+
+				if (ch->lines_seen >> l & 1)
+					LOG(INFO, "line venue=%s channel=%u line=%c first=%lu again=%lu ahead=%lu "
+						  "lead_mean_ns=%lu lead_max_ns=%lu",
+						ch->venue, ch->number, 'A' + l, line->first, line->duplicate,
+						line->leads, line->leads ? line->lead_sum_ns / line->leads : 0,
+						line->lead_max_ns);
+			}
+		}
+	}
+}
+
+/* join_workers lets them bring what they have into the rings; a second Ctrl-C or the deadline makes blocked
+ * pushes drop. */
+static void join_workers(struct app *app, uint64_t deadline_ns)
+{
+	for (unsigned w = 0; w < app->workers_n; w++)
+		atomic_store(&app->workers[w].stop, true);
+	for (unsigned w = 0; w < app->workers_n; w++) {
+		while (atomic_load_explicit(&app->workers[w].state, memory_order_acquire) == 0) {
+			int sig = signals_next(2);
+
+			if (sig == SIGINT || sig == SIGTERM || (deadline_ns && monotonic_ns() >= deadline_ns))
+				atomic_store(&app->give_up, true);
+		}
+		worker_join(&app->workers[w]);
+	}
+}
+
+int app_stop(struct app *app, int status)
+{
+	bool at_end = sources_status(app) >= 0, reported[SINKS_MAX] = {false};
+	uint64_t deadline_ns = at_end ? 0 : monotonic_ns() + app->cfg->stop.flush_ms * 1000000ull + 1;
+	const struct ledger_report *report;
+	uint64_t purged = 0;
+
+	join_workers(app, deadline_ns);
+	for (unsigned i = 0; i < app->publishers_n; i++)
+		publisher_stop(app->publishers[i], deadline_ns);
+	for (unsigned i = 0; i < app->publishers_n; i++) {
+		while (publisher_state(app->publishers[i]) == PUBLISHER_RUNNING) {
+			int sig = signals_next(10);
+
+			if (sig == SIGINT || sig == SIGTERM)
+				for (unsigned k = 0; k < app->publishers_n; k++)
+					publisher_hurry(app->publishers[k], monotonic_ns() + 200000000ull);
+		}
+		publisher_join(app->publishers[i]);
+		purged += publisher_purged(app->publishers[i]);
+	}
+	app->finished = true;
+	if (sinks_status(app, reported) != STATUS_OK)
+		status = STATUS_FAILED;
+	log_lines(app);
+	report = ledger_final(app->ledger, app->rings, stages_of, app);
+	if (log_wanted(LOG_LEVEL_INFO))
+		ledger_print(report, stderr, false);
+	if (!ledger_balances(report)) {
+		LOG(ERROR, "the ledger does not add up: this is a fault of the program, please report it");
+		status = STATUS_FAILED;
+	}
+	if (purged && status == STATUS_OK)
+		status = STATUS_PURGED;
+	return status;
+}

@@ -1,0 +1,80 @@
+/* Hot path: no allocation, lock, system call or log. */
+#include "engine/worker.h"
+
+#include "engine/streaming.h"
+#include "engine/worker_hooks.h"
+
+/* The way of a packet. */
+static void take_packet(struct worker *w, const struct packet *pkt)
+{
+	struct bytes in = bytes_of(pkt->data, pkt->caplen);
+	struct frame f;
+	int rc = 0;
+
+	w->counts.packets++;
+	if (pkt->round != w->feeds.ctx.round)
+		worker_round(w, pkt->round);
+	switch (pkt->kind) {
+	case PACKET_FRAME:
+		rc = frame_parse(in, pkt->link, &f);
+		if (rc == 0 && f.ip_proto == IP_PROTO_UDP)
+			rc = feeds_datagram(&w->feeds, &f, pkt->ts_recv_ns);
+		else if (rc == 0)
+			streaming_segment(w, &f, pkt->ts_recv_ns);
+		break;
+	case PACKET_MESSAGE:
+		rc = feeds_body(&w->feeds, w->setup->file_protocol, in, pkt->seq, pkt->ts_recv_ns);
+		break;
+	case PACKET_STREAM:
+		streaming_text(w, in);
+		break;
+	}
+	if (rc < 0)
+		w->counts.dropped[-rc]++;
+	else
+		w->counts.frames_out++;
+}
+
+/* worker_flush takes the vector: selected families go to their stream. */
+void worker_flush(struct events *evs)
+{
+	struct worker *w = evs->ctx;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < evs->n; i++)
+		if (w->families >> event_family[evs->ev[i]->type] & 1)
+			evs->ev[n++] = evs->ev[i];
+	w->counts.events_in += evs->n;
+	w->counts.events_out += n;
+	w->counts.event_dropped[REASON_not_selected] += evs->n - n;
+	stream_append_all(w->streams, evs->stream, evs->ev, n);
+}
+
+unsigned worker_do_work(struct worker *w)
+{
+	struct packet pkts[BURST_MAX];
+	struct ledger_cut *cut;
+	int n;
+
+	n = w->source->ops->burst(w->source, pkts, BURST_MAX);
+	streams_time(w->streams, worker_now_ns());
+	if (n > 0) {
+		w->ts_quality = pkts[0].ts_quality;
+		worker_note_losses(w);
+	}
+	for (int i = 0; i < n; i++)
+		take_packet(w, &pkts[i]);
+	events_flush(&w->events);
+	if (n <= 0 && !w->ended && (n < 0 || w->source->end != SOURCE_RUNNING)) {
+		worker_finish(w);
+		w->ended = true;
+	}
+	worker_send_report(w);
+	streams_poll(w->streams, worker_now_ns());
+	cut = ledger_cut_begin(w->setup->ledger, w->index);
+	if (cut) {
+		worker_stages(w, cut);
+		streams_cut(w->streams, cut);
+	}
+	return n > 0 ? (unsigned)n : 0;
+}

@@ -1,0 +1,76 @@
+/* worker: one thread, one source, run to completion: packets -> events -> batches -> rings. */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "capture/source.h"
+#include "decode/feed.h"
+#include "decode/fix.h"
+#include "decode/tcp.h"
+#include "engine/config.h"
+#include "publish/ledger.h"
+#include "publish/stream.h"
+
+/* worker_counts: packets = frames_out + dropped; events_in = events_out + event_dropped. */
+struct worker_counts {
+	uint64_t packets, frames_out, dropped[REASON_COUNT];
+	uint64_t events_in, events_out, event_dropped[REASON_COUNT];
+};
+
+/* worker_setup is what all workers share; borrowed during worker_init, the pointers are kept. */
+struct worker_setup {
+	const struct config *cfg;
+	const struct feed_table *table; /* the feed table: copied by each worker */
+	bool recognise, fix;            /* recognise feeds by their bytes; decode FIX */
+	const struct protocol *file_protocol; /* of message files */
+	struct ledger *ledger;
+	uint64_t boot_id;
+};
+
+/* worker is all that one thread touches.
+ *
+ * Owns     everything but source, which is given
+ * Thread   its own from worker_start on; stop and report may be set by the control thread */
+struct worker {
+	unsigned index;
+	const struct worker_setup *setup;
+	struct source *source;
+	struct events events;
+	struct feeds feeds;
+	struct tcp_table tcp;
+	struct fix fix;
+	uint32_t text_next; /* sequence number of the next byte of a FIX text file */
+	struct streams *streams;
+	struct stream *ops;
+	struct worker_counts counts;
+	uint32_t families;  /* bit 1 << FAMILY_x: published */
+	uint8_t ts_quality; /* of the newest packet */
+	bool ended;         /* the source has ended and everything is in the rings */
+	pthread_t thread;
+	bool started;
+	atomic_bool stop;
+	atomic_int state;   /* 0 runs, 1 finished */
+	_Atomic(const struct ledger_report *) report; /* to be sent as an event; NULL once it is */
+};
+
+/* worker_init prepares worker index with its source (given) and one ring a sink.
+ * Returns  0, or -errno: the source stays the caller's */
+int worker_init(struct worker *w, unsigned index, const struct worker_setup *setup, struct source *source,
+	const struct streams_options *streams);
+
+/* worker_close frees all but what the ledger still reads. Returns batches no sink gave back. */
+unsigned worker_close(struct worker *w);
+
+/* worker_do_work takes one burst through. Returns packets handled, 0 when idle. */
+unsigned worker_do_work(struct worker *w);
+
+/* worker_finish closes holes and batches: nothing is held on the worker any more. */
+void worker_finish(struct worker *w);
+
+/* worker_start runs it on a thread; it finishes by itself at the end of its source, or when stop is set. */
+int worker_start(struct worker *w);
+void worker_join(struct worker *w);
+
+/* worker_stages adds the worker's stages to a cut: capture, frame, feed, message, tcp, fix, event. */
+void worker_stages(const struct worker *w, struct ledger_cut *cut);

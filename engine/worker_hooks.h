@@ -1,0 +1,19 @@
+/* worker_hooks: what worker.c needs of the world and does not do itself. */
+#pragma once
+
+#include "engine/worker.h"
+
+/* event_family is the family (FAMILY_x) of each event type. */
+extern const uint8_t event_family[];
+
+uint64_t worker_now_ns(void); /* CLOCK_REALTIME */
+
+/* worker_note_losses tells the feeds what the source has lost so far, so that a gap can say whose loss it was. */
+void worker_note_losses(struct worker *w);
+
+/* worker_round begins a --loop round. worker_send_report sends the ledger report that waits, if any. */
+void worker_round(struct worker *w, uint32_t round);
+void worker_send_report(struct worker *w);
+
+/* worker_flush is the flush of the worker's event vector. */
+void worker_flush(struct events *evs);

@@ -1,0 +1,262 @@
+#include "engine/worker_hooks.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "engine/feed_spec.h"
+#include "publish/idle.h"
+
+const uint8_t event_family[] = {
+	[EVENT_MBO] = FAMILY_MBO,
+	[EVENT_MBP] = FAMILY_MBP,
+	[EVENT_BBO] = FAMILY_BBO,
+	[EVENT_TRADE] = FAMILY_TRADE,
+	[EVENT_FIX] = FAMILY_FIX,
+	[EVENT_IMBALANCE] = FAMILY_STATUS,
+	[EVENT_STATUS] = FAMILY_STATUS,
+	[EVENT_DEFINITION] = FAMILY_REF,
+	[EVENT_STATS] = FAMILY_REF,
+	[EVENT_SYSTEM] = FAMILY_STATUS,
+	[EVENT_GAP] = FAMILY_STATUS,
+	[EVENT_UNKNOWN] = FAMILY_STATUS,
+	[EVENT_LEDGER] = FAMILY_OPS,
+};
+
+uint64_t worker_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
+}
+
+static struct stream *open_stream(struct worker *w, enum domain domain, struct str venue, uint32_t channel)
+{
+	struct stream_spec spec = {domain, venue, channel};
+	struct stream *s = stream_open(w->streams, &spec);
+
+	if (s)
+		stream_clock(w->streams, s, w->ts_quality, 0);
+	else
+		LOG(WARN, "no room for another stream, its events are lost venue=%.*s channel=%u: raise "
+			  "engine.streams_max",
+			(int)venue.len, venue.p, channel);
+	return s;
+}
+
+static void *feed_stream(void *ctx, const char *venue, uint32_t channel)
+{
+	return open_stream(ctx, DOMAIN_MD, str_of(venue), channel);
+}
+
+static void *fix_stream(void *ctx, const struct fix_session *session)
+{
+	return open_stream(ctx, DOMAIN_FIX, (struct str){session->name, session->name_len}, session->channel);
+}
+
+static void session_changed(void *ctx, void *stream, struct str session)
+{
+	struct worker *w = ctx;
+
+	stream_session(w->streams, stream, session);
+}
+
+static void feed_assumed(void *ctx, const struct feed_line *line)
+{
+	char text[FEED_SPEC_TEXT];
+
+	(void)ctx;
+	feed_spec_print(text, line);
+	LOG(NOTICE, "recognised a feed by its bytes: --feed %s", text);
+}
+
+void worker_note_losses(struct worker *w)
+{
+	struct source_stats stats = {0};
+	uint64_t losses = 0;
+
+	w->source->ops->stats(w->source, &stats);
+	for (int i = 0; i < REASON_COUNT; i++)
+		losses += stats.dropped[i];
+	w->feeds.ctx.losses = losses;
+}
+
+void worker_round(struct worker *w, uint32_t round)
+{
+	feeds_round(&w->feeds, round);
+	fix_end(&w->fix, &w->tcp);
+	events_flush(&w->events);
+	tcp_reset(&w->tcp);
+	fix_round(&w->fix, round);
+	w->text_next = 0;
+}
+
+void worker_send_report(struct worker *w)
+{
+	const struct ledger_report *report = atomic_load_explicit(&w->report, memory_order_acquire);
+	struct event *ev;
+
+	if (!report || !w->ops)
+		return;
+	events_switch(&w->events, w->ops);
+	w->events.base = (struct event){.ts_recv_ns = worker_now_ns(), .seq = report->number};
+	w->events.base.venue = str_of(w->setup->cfg->engine.name);
+	w->events.sub_seq = 0;
+	ev = events_push(&w->events, EVENT_LEDGER);
+	ledger_report_event(report, ev);
+	events_flush(&w->events);
+	atomic_store_explicit(&w->report, NULL, memory_order_release);
+}
+
+int worker_init(struct worker *w, unsigned index, const struct worker_setup *setup, struct source *source,
+	const struct streams_options *streams)
+{
+	const struct config *cfg = setup->cfg;
+	struct feed_options feeds = {
+		.channel = {
+			.window_packets = (uint32_t)cfg->arbitration.window_packets,
+			.window_us = (uint32_t)cfg->arbitration.window_ms * 1000,
+			.single_line_packets = (uint32_t)cfg->arbitration.single_line_packets,
+			.single_line_us = (uint32_t)cfg->arbitration.single_line_ms * 1000,
+			.heartbeats = cfg->decode.heartbeats,
+		},
+		.channels_max = (uint32_t)cfg->engine.channels_max,
+		.recognise = setup->recognise,
+	};
+	uint32_t message_max = (uint32_t)cfg->fix.message_max_kib * 1024;
+	struct tcp_options tcp = {
+		.flows_max = (uint32_t)cfg->tcp.flows_max,
+		.buffers_max = 1024,
+		.unit_max = message_max > 65536 + 16 ? message_max : 65536 + 16,
+		.idle_ns = 300ull * 1000000000ull,
+	};
+	struct fix_options fix = {
+		.message_max = message_max,
+		.sessions_max = (uint32_t)cfg->fix.sessions_max,
+		.flows_max = tcp.flows_max,
+	};
+	struct feed_hooks feed_hooks = {w, feed_stream, session_changed, feed_assumed};
+	struct fix_hooks fix_hooks = {w, fix_stream, session_changed};
+	int rc;
+
+	*w = (struct worker){.index = index, .setup = setup, .source = source, .families = cfg->decode.events};
+	rc = streams_open(&w->streams, streams);
+	if (rc < 0)
+		return rc;
+	rc = events_init(&w->events, worker_flush, w);
+	if (rc < 0)
+		goto close_streams;
+	rc = feeds_init(&w->feeds, &feeds, &feed_hooks, setup->table->rows, setup->table->rows_n, &w->events);
+	if (rc < 0)
+		goto free_events;
+	w->feeds.ctx.losses_known = true;
+	rc = tcp_init(&w->tcp, &tcp);
+	if (rc < 0)
+		goto free_feeds;
+	rc = fix_init(&w->fix, &fix, &fix_hooks, &w->events);
+	if (rc < 0)
+		goto free_tcp;
+	if (index == 0)
+		w->ops = open_stream(w, DOMAIN_OPS, str_of(cfg->engine.name), 0);
+	return 0;
+
+free_tcp:
+	tcp_free(&w->tcp);
+free_feeds:
+	feeds_free(&w->feeds);
+free_events:
+	events_free(&w->events);
+close_streams:
+	streams_close(w->streams);
+	return rc;
+}
+
+unsigned worker_close(struct worker *w)
+{
+	fix_free(&w->fix);
+	tcp_free(&w->tcp);
+	feeds_free(&w->feeds);
+	events_free(&w->events);
+	w->source->ops->close(w->source);
+	return streams_close(w->streams);
+}
+
+void worker_finish(struct worker *w)
+{
+	feeds_end(&w->feeds);
+	fix_end(&w->fix, &w->tcp);
+	events_flush(&w->events);
+	streams_flush(w->streams);
+}
+
+static void *run(void *arg)
+{
+	struct worker *w = arg;
+	struct idle idle = {0};
+
+	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
+		unsigned did = worker_do_work(w);
+
+		if (w->ended)
+			atomic_store_explicit(&w->state, 1, memory_order_release);
+		if (did == 0 && !w->ended)
+			w->source->ops->wait(w->source, 500);
+		else
+			idle_wait(&idle, did);
+	}
+	if (!w->ended)
+		worker_finish(w);
+	streams_flush(w->streams);
+	atomic_store_explicit(&w->state, 1, memory_order_release);
+	return NULL;
+}
+
+int worker_start(struct worker *w)
+{
+	int rc = pthread_create(&w->thread, NULL, run, w);
+
+	w->started = rc == 0;
+	return -rc;
+}
+
+void worker_join(struct worker *w)
+{
+	if (w->started)
+		pthread_join(w->thread, NULL);
+	w->started = false;
+}
+
+static struct ledger_stage *stage(struct ledger_cut *cut, const char *name, const char *unit, uint64_t entered,
+	uint64_t left, uint64_t held, const uint64_t dropped[REASON_COUNT])
+{
+	struct ledger_stage *s = ledger_cut_stage(cut, name, unit);
+
+	s->entered = entered;
+	s->left = left;
+	s->held = held;
+	memcpy(s->dropped, dropped, sizeof(s->dropped));
+	return s;
+}
+
+void worker_stages(const struct worker *w, struct ledger_cut *cut)
+{
+	const struct feed_counts *feed = &w->feeds.ctx.counts;
+	const struct tcp_counts *tcp = &w->tcp.counts;
+	const struct fix_counts *fix = &w->fix.counts;
+	struct source_stats src = {0};
+	uint64_t entered;
+
+	w->source->ops->stats(w->source, &src);
+	entered = src.received;
+	for (int i = 0; i < REASON_COUNT; i++)
+		entered += src.dropped[i];
+	src.dropped[REASON_filtered] += src.filtered;
+	stage(cut, "capture", "packet", entered, w->counts.packets, 0, src.dropped);
+	stage(cut, "frame", "packet", w->counts.packets, w->counts.frames_out, 0, w->counts.dropped);
+	stage(cut, "feed", "packet", feed->packets_in, feed->packets_out, feed->packets_held, feed->packet_dropped);
+	stage(cut, "message", "message", feed->messages_in, feed->messages_out, 0, feed->message_dropped);
+	stage(cut, "tcp", "segment", tcp->segments, tcp->delivered, 0, tcp->dropped);
+	stage(cut, "fix", "message", fix->messages_in, fix->messages_out, 0, fix->dropped);
+	stage(cut, "event", "event", w->counts.events_in, w->counts.events_out, 0, w->counts.event_dropped);
+}
