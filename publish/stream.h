@@ -1,8 +1,8 @@
 /* stream: one channel of a feed, one FIX session or one bucket of flows, on its worker: where its
  * events become rows, and rows become batches.
  *
- *   event ─► block (4 KiB of its own, stays in L1) ─► buffer from the pool ─► facts ─► a ring a
- * sink a quiet stream's batch is copied          when the block is full to a buffer when it closes
+ *   event ─► block: 4 KiB of its own, stays in L1 ─► buffer from the pool ─► facts ─► rings
+ *            (a quiet stream's block is copied to a buffer when its batch closes)
  *
  * A batch closes when the next row does not fit, when it has batch_events, when linger has passed
  * since its first event, at the end of a burst if no batch of its stream is outstanding, and before
