@@ -1,6 +1,8 @@
 /* Hot path: no allocation, lock, system call or log. */
 #include "decode/feed.h"
 
+#include "decode/session_name.h"
+
 enum { NEW_CHANNEL_DISTANCE = 1024 };
 
 static uint32_t mix(uint64_t h)

@@ -61,15 +61,11 @@ static int sink_open(struct app *app, unsigned i)
 {
 	const struct config_sink *conf = &app->cfg->sinks[i];
 	struct sink_uri *uri = &app->uris[i];
-	char error[256], key[256];
+	char error[256];
 	int rc = sink_uri_parse(uri, conf->uri, error);
 
-	for (unsigned k = 0; rc == 0 && k < conf->kafka.n; k++) {
-		const char *equals = strchr(conf->kafka.v[k], '=');
-
-		snprintf(key, sizeof(key), "kafka.%.*s", (int)(equals - conf->kafka.v[k]), conf->kafka.v[k]);
-		rc = sink_uri_add(uri, key, equals + 1, error);
-	}
+	for (unsigned k = 0; rc == 0 && k < conf->params.n; k++)
+		rc = sink_uri_add(uri, conf->params.v[k].key, conf->params.v[k].value, error);
 	if (rc < 0) {
 		LOG(ERROR, "sink %s: %s", conf->uri, error);
 		return rc;

@@ -88,7 +88,7 @@ void worker_round(struct worker *w, uint32_t round)
 	fix_end(&w->fix, &w->tcp);
 	events_flush(&w->events);
 	tcp_reset(&w->tcp);
-	fix_round(&w->fix, round);
+	w->fix.round = round;
 	w->text_next = 0;
 }
 
