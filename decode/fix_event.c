@@ -1,7 +1,7 @@
 /* Hot path: no allocation, lock, system call or log. */
 #include "decode/fix_fields.h"
 
-/* utf8 says whether text may stand in a protobuf string. */
+/* utf8 says whether text may stand in a protobuf string, for readers in C too: no NUL. */
 static bool utf8(struct str text)
 {
 	const uint8_t *p = (const uint8_t *)text.p, *end = p + text.len;
@@ -10,6 +10,8 @@ static bool utf8(struct str text)
 		uint32_t more, low = 0x80, high = 0xbf;
 		uint8_t c = *p++;
 
+		if (c == 0)
+			return false;
 		if (c < 0x80)
 			continue;
 		if (c >= 0xc2 && c <= 0xdf)

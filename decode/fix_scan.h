@@ -1,4 +1,4 @@
-/* fix_scan: one pass over a FIX message: its checksum, where its delimiters are, whether it is plain ASCII. */
+/* fix_scan: one pass over a FIX message: its checksum, where its delimiters are, whether it is plain text. */
 #pragma once
 
 #include "base/bytes.h"
@@ -11,7 +11,7 @@ enum {
 struct fix_scan {
 	uint32_t sum;   /* of all bytes; the checksum is its last 8 bits */
 	uint32_t soh_n; /* delimiters found */
-	bool ascii;     /* no byte above 127 */
+	bool ascii;     /* no byte above 127 and none that is 0 */
 };
 
 /* fix_scan reads all of in.

@@ -2,7 +2,7 @@
 #include "decode/fix_fields.h"
 #include "decode/session_name.h"
 
-_Static_assert(FIX_NAME_MAX == SESSION_NAME_MAX, "names of sessions are cut alike");
+_Static_assert((int)FIX_NAME_MAX == (int)SESSION_NAME_MAX, "names of sessions are cut alike");
 
 static uint64_t mix(uint64_t h, const void *p, size_t len)
 {
