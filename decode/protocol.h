@@ -3,7 +3,9 @@
 
 #include "base/bytes.h"
 #include "base/reason.h"
+#include "base/tz.h"
 #include "decode/events.h"
+#include "decode/symbols.h"
 
 struct feed_state;
 
@@ -79,17 +81,7 @@ struct feed_state {
 	struct symbols *symbols;   /* instrument id -> symbol and definition facts, NULL if instruments_max is 0 */
 };
 
+/* feed_state_init allocates the symbol table that protocol asks for; at start only.
+ * Returns  0, or -ENOMEM */
 int feed_state_init(struct feed_state *st, const struct protocol *protocol);
 void feed_state_free(struct feed_state *st);
-
-/* symbols: what definitions taught us of an instrument. Fixed size, open addressing. */
-struct symbol {
-	uint64_t id;
-	uint8_t len;  /* 0: free slot */
-	char text[32];
-};
-
-/* symbols_learn remembers text for id (the newest text wins; a full table forgets nothing and takes no more).
- * symbols_find returns the text of id, empty when unknown; borrowed until the next learn of that id. */
-void symbols_learn(struct symbols *table, uint64_t id, struct str text);
-struct str symbols_find(const struct symbols *table, uint64_t id);

@@ -19,15 +19,32 @@ static inline uint64_t load_le48(const uint8_t *p)
 	return load_le32(p) | (uint64_t)load_le16(p + 4) << 32;
 }
 
-/* text_clean copies text of which a byte is not ASCII, each such byte as the UTF-8 of its Latin-1 meaning:
- * a protobuf string must be UTF-8, and nothing is lost.
+/* text_clean copies text of which a byte is not ASCII, each such byte as the UTF-8 of its Latin-1
+ * meaning: a protobuf string must be UTF-8, and nothing is lost.
  *
  * Takes    out: the newest event gets the room */
 struct str text_clean(struct events *out, const uint8_t *p, uint32_t len);
 
-/* text_decimal writes value in decimal, for a number that goes to a string. */
+/* text_decimal writes value in decimal, for a number that goes to a string; text_exact a number
+ * with implied decimals, without trailing zeros: 155000 with 4 is "15.5". decimals: 0 to 18 */
 struct str text_decimal(struct events *out, int64_t value);
 struct str text_decimal_u(struct events *out, uint64_t value);
+struct str text_exact(struct events *out, int64_t value, unsigned int decimals);
+
+/* text_numbered is "name.n", text_join "a/b" (or the one that is not empty), text_note "text
+ * name=value" (or "name=value" when text is empty). They make texts of the newest event, in the
+ * arena of out.
+ *
+ * Returns  the text; empty when the event has no room left */
+struct str text_numbered(struct events *out, struct str name, uint32_t n);
+struct str text_join(struct events *out, struct str a, struct str b);
+struct str text_note(struct events *out, struct str text, struct str name, struct str value);
+
+/* text_is_plain says whether a byte may stand in the name of a session: letter, digit or blank. */
+static inline bool text_is_plain(uint8_t c)
+{
+	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || c == ' ';
+}
 
 /* date_of_days turns days since 1970-01-01 into yyyymmdd. days <= 65535 */
 uint32_t date_of_days(uint32_t days);
@@ -60,7 +77,8 @@ static inline struct str text_space(struct events *out, const uint8_t *p, uint32
 	return text_ascii(out, p, len);
 }
 
-/* text_nul reads text of fixed length that ends at the first NUL; trailing spaces are padding too. */
+/* text_nul reads text of fixed length that ends at the first NUL; trailing spaces are padding too.
+ */
 static inline struct str text_nul(struct events *out, const uint8_t *p, uint32_t len)
 {
 	const uint8_t *nul = memchr(p, 0, len);
@@ -99,6 +117,12 @@ static inline bool price_over(int64_t value, int64_t factor, int64_t *out)
 	return true;
 }
 
+/* or_else is bits, or other when there are none. */
+static inline uint32_t or_else(uint32_t bits, uint32_t other)
+{
+	return bits ? bits : other;
+}
+
 /* group is a repeating group of SBE: n entries of block bytes at p. */
 struct group {
 	const uint8_t *p;
@@ -111,6 +135,12 @@ struct group_dimension {
 	bool big;
 };
 
+/* rows_left is how many of the rows that are left an event takes that wants so many. */
+static inline uint32_t rows_left(uint32_t want, uint32_t left)
+{
+	return want < left ? want : left;
+}
+
 static inline uint32_t load_small(const uint8_t *p, uint8_t size, bool big)
 {
 	return size == 1 ? *p : big ? load_be16(p) : load_le16(p);
@@ -122,7 +152,7 @@ static inline uint32_t load_small(const uint8_t *p, uint8_t size, bool big)
  * Returns  false when it does not fit: rest is unchanged then
  * Spec     SBE 1.0, repeating groups: entry i is at start + i * blockLength of the wire */
 static inline bool group_read(struct bytes *rest, struct group_dimension dim, uint32_t least,
-			      uint32_t most, struct group *group)
+	uint32_t most, struct group *group)
 {
 	struct bytes in = *rest;
 	uint32_t block, n;

@@ -191,7 +191,9 @@ class Decoder(Messages):
         self.known_length(out)
         out("static bool recognise(struct bytes in)", "{")
         out.depth += 1
-        out("struct bytes head = in, msg;", "struct feed_packet pkt;", "uint32_t n = 0;", "",
+        uses_head = any(f.role == "length" or f.most is not None or f.role == "session" and f.wire.is_text
+                        for f in self.p.header.fields)
+        out(f"struct bytes {'head = in, ' if uses_head else ''}msg;", "struct feed_packet pkt;", "uint32_t n = 0;", "",
             "if (packet(in, &pkt) < 0)", "\treturn false;")
         for f in self.p.header.fields:
             if f.role == "length":

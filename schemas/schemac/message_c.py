@@ -129,8 +129,8 @@ class Messages:
 
     def group_loop(self, out: Out, msg: Message, i: int, group: Group) -> None:
         entry = f"entry{i}"
-        out(f"const uint8_t *{entry} = group{i}.p;", "")
-        out.open(f"for (uint32_t i{i} = 0; i{i} < group{i}.n; i{i}++, {entry} += group{i}.block)")
+        out.open(f"for (const uint8_t *{entry} = group{i}.p, *end = {entry} + (size_t)group{i}.n * group{i}.block; "
+                 f"{entry} < end; {entry} += group{i}.block)")
         if group.refer:
             other, number = group.refer
             j = msg.groups.index(other)
@@ -276,7 +276,7 @@ class Messages:
             bits = [f"({value} & {m:#x} ? {to:#x} : 0)" for m, to in made.table.items()]
             value = " | ".join(bits)
             if made.other:
-                value = f"({value}) ?: {made.other}"
+                value = f"or_else({value}, {made.other})"
             out(f"{target} {store} {value};", *has)
         elif made.verb == "letters":
             out(f"{target} = {self.table_letters(made)}[{value}];")

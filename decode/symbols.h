@@ -1,0 +1,37 @@
+/* symbols: what definitions taught us of instruments, by the venue's number. Fixed size, open
+ * addressing. */
+#pragma once
+
+#include "base/bytes.h"
+
+enum { SYMBOL_TEXT_MAX = 32, SYMBOLS_MAX = 1 << 24 };
+
+struct symbol {
+	uint64_t id;
+	uint8_t len; /* 0: free slot */
+	char text[SYMBOL_TEXT_MAX];
+};
+
+/* symbols is one channel's table.
+ *
+ * Owns     its slots, one allocation
+ * Thread   the worker that owns the channel */
+struct symbols {
+	uint32_t mask; /* slots - 1 */
+	uint32_t room; /* texts that may still be learnt */
+	uint32_t dead; /* texts that were replaced */
+	struct symbol slot[];
+};
+
+/* symbols_init makes room for this many instruments.
+ *
+ * Returns  0, -EINVAL above SYMBOLS_MAX, or -ENOMEM */
+int symbols_init(struct symbols **table, uint32_t instruments_max);
+void symbols_free(struct symbols *table);
+
+/* symbols_learn remembers text for id; the newest text wins. A full table forgets nothing and takes
+ * no more. Texts that are empty or longer than SYMBOL_TEXT_MAX are not learnt. */
+void symbols_learn(struct symbols *table, uint64_t id, struct str text);
+
+/* symbols_find returns the text of id, empty when unknown. It lives as long as the table. */
+struct str symbols_find(const struct symbols *table, uint64_t id);
