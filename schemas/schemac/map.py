@@ -4,7 +4,7 @@ A .map file is lines, nested by tabs; # begins a comment, "…" is text. At the 
 
     protocol NAME                    facts of the protocol as children: title, venue, spec "…"; schema FILE.xml;
                                      sequence message|packet; session weekly; instruments N;
-                                     recognise never; framing u16 inclusive|exclusive; last FIELD CHOICE; tcp MARKER;
+                                     recognise never; vectors FILE (see below); framing u16 inclusive|exclusive; last FIELD CHOICE; tcp MARKER;
                                      dates TYPE; header LENGTH with children `OFFSET TYPE NAME [ROLE]`
     table NAME VALUE=TO …            a map of wire values (by their XML names, or numbers); *=TO for all others.
                                      Children continue it. Every XML value must be in it unless it has *
@@ -29,6 +29,9 @@ A .map file is lines, nested by tabs; # begins a comment, "…" is text. At the 
 
     COND: FIELD is VALUE … | FIELD not VALUE … | FIELD present | FIELD absent
     FIELD? or GROUP?: the statement is left out for templates that have no such field or group.
+
+The file of vectors has lines `vector "title" [after "title"]`; children: the message behind its length as hex and
+'text', then `expect EVENT FIELD=VALUE …`, one an event (schemac/vectors.py).
 """
 
 from __future__ import annotations
@@ -40,7 +43,8 @@ from typing import Dict, Iterable, List, Optional, Tuple
 
 from . import sbe
 from .ir import (INTEGERS, Emit, Framing, Group, Header, HeaderField, Message, Protocol, Row, Rows, Sbe,
-                 SchemaError, Set, When, Wire)
+                 SchemaError, Set, Vector, When, Wire)
+from .layout import parse_hex
 
 VERBS = ("seconds", "midnight", "midnight_seconds", "date", "learn", "yyyymm", "join", "letters", "note")
 TOKEN = re.compile(r'\s*(?:"([^"]*)"|#.*|([^\s"#]+))')
@@ -51,6 +55,7 @@ class Line:
     where: str
     words: List[str]                 # texts in quotes keep their opening quote
     children: List["Line"] = field(default_factory=list)
+    raw: str = ""
 
     def error(self, text: str) -> SchemaError:
         return SchemaError(self.where, text)
@@ -75,9 +80,6 @@ class Line:
     def end(self) -> None:
         if self.words:
             raise self.error(f"expected the end of the line, found {self.words[0]}")
-
-    def copy(self) -> "Line":
-        return Line(self.where, list(self.words), [c.copy() for c in self.children])
 
 
 @dataclass
@@ -133,7 +135,7 @@ def parse(path: str) -> List[Line]:
         if text.startswith(" ") or depth >= len(stack):
             raise SchemaError(where, f"indented too far; expected at most {len(stack) - 1} tabs")
         del stack[depth + 1:]
-        line = Line(where, words)
+        line = Line(where, words, raw=body)
         stack[-1].append(line)
         stack.append(line.children)
     return top
@@ -220,6 +222,8 @@ class _Reader:
                 self.last = child.take("a field"), child.take("a choice")
             elif word == "dates":
                 self.dates.append(child.take("a type"))
+            elif word == "vectors":
+                self.vectors(os.path.join(os.path.dirname(self.path), child.take("a file")))
             elif word == "header":
                 self.header(child)
             else:
@@ -245,6 +249,29 @@ class _Reader:
                 raise child.error(f"unknown role {one.role}")
             child.end()
             header.fields.append(one)
+
+    def vectors(self, path: str) -> None:
+        for line in parse(path):
+            if line.take("vector") != "vector":
+                raise line.error('expected vector "title"')
+            vector = Vector(line.text("the title"), b"", [], where=line.where)
+            if line.words:
+                if line.take("after") != "after":
+                    raise line.error('expected after "title"')
+                vector.after = line.text("the title of another vector")
+                if all(v.title != vector.after for v in self.out.vectors):
+                    raise line.error(f"no vector {vector.after!r} above this one")
+            line.end()
+            for child in line.children:
+                if child.words[0] == "expect":
+                    vector.events.append((child.where, child.raw[len("expect"):].strip()))
+                elif vector.events:
+                    raise child.error("expected the message before what it makes")
+                else:
+                    vector.data += parse_hex(child.where, child.raw.split("#")[0])
+            if any(v.title == vector.title for v in self.out.vectors) or not vector.data:
+                raise line.error("expected a title of its own and a message")
+            self.out.vectors.append(vector)
 
     def join(self, line: Line, schemas: List[sbe.Schema]) -> None:
         """join makes the facts of the SBE header and the list of templates out of all schemas."""

@@ -52,7 +52,7 @@ class Expected:
             at = m.end()
 
     def put(self, path: str, value: str) -> None:
-        parts = path.split(".")
+        parts = path.split(".", 1)
         m = re.match(r"^(\w+)\[(\d+)\]$", parts[0])
         if m and len(parts) == 2:
             rows = self.values.setdefault(m.group(1), [])
