@@ -34,7 +34,7 @@ struct cli {
  * wins.
  *
  * Takes    argv: borrowed, not changed
- * Returns  0 with cli to be freed, or -EINVAL with error and nothing to free */
+ * Returns  0 with cli to be freed, or -errno with error and nothing to free */
 int cli_parse(struct cli *cli, int argc, char *const argv[], char error[CONFIG_ERROR]);
 void cli_free(struct cli *cli);
 
