@@ -15,18 +15,17 @@
 enum { WIRE_SLACK = 8 };
 enum wire_type { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_LEN = 2, WIRE_32 = 5 };
 
-#define WIRE_INLINE static inline __attribute__((always_inline))
-
 /* Text that is not UTF-8, cold: see put_str. */
 void wire_repair_utf8(uint8_t *text, uint32_t len);
 
 /* A message of 128 bytes or more, cold: makes room for a longer length in front of it. */
 uint8_t *wire_widen_length(uint8_t *at, uint8_t *end);
 
-/* A varint of nine or ten bytes, cold. */
+/* A varint of any length by a loop, cold: for nine and ten bytes. */
 uint8_t *wire_varint_long(uint8_t *p, uint64_t v);
 
-WIRE_INLINE uint8_t *put_key(uint8_t *p, uint32_t number, enum wire_type type)
+static inline __attribute__((always_inline)) uint8_t *put_key(
+	uint8_t *p, uint32_t number, enum wire_type type)
 {
 	uint32_t key = number << 3 | type;
 	uint16_t two = (uint16_t)((key & 0x7f) | 0x80 | key >> 7 << 8);
@@ -39,26 +38,39 @@ WIRE_INLINE uint8_t *put_key(uint8_t *p, uint32_t number, enum wire_type type)
 	return p + 2;
 }
 
-/* put_varint spreads 56 bits into groups of seven without a loop: the length comes from the highest
- * bit, all eight bytes are stored, and only the length is kept. */
-WIRE_INLINE uint8_t *put_varint(uint8_t *p, uint64_t v)
-{
-	uint64_t x = v;
-	unsigned bits = 64 - (unsigned)__builtin_clzll(v | 1);
-	unsigned len = (bits * 9 + 64) >> 6;
+/* The bits that say "more follows", for a varint of so many bytes. */
+static const uint64_t wire_more[9] = {
+	0, 0, 0x80, 0x8080, 0x808080, 0x80808080, 0x8080808080, 0x808080808080, 0x80808080808080};
 
-	if (__builtin_expect(bits > 56, 0))
+/* put_varint has two paths, since a field keeps its size from event to event and the branch is then
+ * foreseen; inside a path there is neither loop nor branch. Groups of seven bits are spread out by
+ * adding a multiple of what must move (moving y up by n bits adds (2^n - 1) y), all bytes are
+ * stored, and the highest bit says how many of them count. pdep spreads in one instruction, but
+ * takes hundreds of cycles on some processors. */
+static inline uint8_t *put_varint(uint8_t *p, uint64_t v)
+{
+	unsigned len;
+	uint16_t two;
+
+	if (v < 1 << 14) {
+		len = 1 + (v > 0x7f);
+		two = (uint16_t)(v + (v & 0x3f80) + ((len - 1) << 7));
+		memcpy(p, &two, sizeof(two));
+		return p + len;
+	}
+	if (__builtin_expect(v >> 56 != 0, 0))
 		return wire_varint_long(p, v);
-	x = (x & 0x000000000fffffff) | (x & 0x00fffffff0000000) << 4;
-	x = (x & 0x00003fff00003fff) | (x & 0x0fffc0000fffc000) << 2;
-	x = (x & 0x007f007f007f007f) | (x & 0x3f803f803f803f80) << 1;
-	x |= 0x8080808080808080 & (((uint64_t)1 << (8 * (len - 1))) - 1);
-	memcpy(p, &x, sizeof(x));
+	len = ((63 - (unsigned)__builtin_clzll(v)) * 9 + 73) >> 6;
+	v += 15 * (v & 0x00fffffff0000000);
+	v += 3 * (v & 0x0fffc0000fffc000);
+	v += v & 0x3f803f803f803f80;
+	v |= wire_more[len];
+	memcpy(p, &v, sizeof(v));
 	return p + len;
 }
 
-/* put_varint_small is for what is nearly always below 128: enums, levels, flags, lengths. */
-WIRE_INLINE uint8_t *put_varint_small(uint8_t *p, uint64_t v)
+/* put_varint_small is for what is nearly always below 128: enums, flags, levels, lengths. */
+static inline uint8_t *put_varint_small(uint8_t *p, uint64_t v)
 {
 	if (__builtin_expect(v < 0x80, 1)) {
 		*p = (uint8_t)v;
@@ -67,45 +79,40 @@ WIRE_INLINE uint8_t *put_varint_small(uint8_t *p, uint64_t v)
 	return put_varint(p, v);
 }
 
-WIRE_INLINE uint64_t wire_zigzag(int64_t v)
-{
-	return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
-}
-
-WIRE_INLINE uint8_t *wire_uint64(uint8_t *p, uint64_t v)
+static inline uint8_t *wire_uint64(uint8_t *p, uint64_t v)
 {
 	return put_varint(p, v);
 }
 
-WIRE_INLINE uint8_t *wire_uint32(uint8_t *p, uint32_t v)
+static inline uint8_t *wire_uint32(uint8_t *p, uint32_t v)
 {
 	return put_varint_small(p, v);
 }
 
-WIRE_INLINE uint8_t *wire_sint64(uint8_t *p, int64_t v)
+static inline uint8_t *wire_sint64(uint8_t *p, int64_t v)
 {
 	return put_varint(p, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
 }
 
-WIRE_INLINE uint8_t *wire_bool(uint8_t *p, bool v)
+static inline uint8_t *wire_bool(uint8_t *p, bool v)
 {
 	*p = v;
 	return p + 1;
 }
 
-WIRE_INLINE uint8_t *wire_fixed64(uint8_t *p, uint64_t v)
+static inline uint8_t *wire_fixed64(uint8_t *p, uint64_t v)
 {
 	memcpy(p, &v, sizeof(v));
 	return p + sizeof(v);
 }
 
-WIRE_INLINE uint8_t *wire_double(uint8_t *p, double v)
+static inline uint8_t *wire_double(uint8_t *p, double v)
 {
 	memcpy(p, &v, sizeof(v));
 	return p + sizeof(v);
 }
 
-WIRE_INLINE uint8_t *wire_float(uint8_t *p, float v)
+static inline uint8_t *wire_float(uint8_t *p, float v)
 {
 	memcpy(p, &v, sizeof(v));
 	return p + sizeof(v);
@@ -113,13 +120,13 @@ WIRE_INLINE uint8_t *wire_float(uint8_t *p, float v)
 
 /* wire_odd says whether any byte of eight is NUL or above 0x7f (a borrow comes from a NUL alone).
  */
-WIRE_INLINE uint64_t wire_odd(uint64_t x)
+static inline uint64_t wire_odd(uint64_t x)
 {
 	return ((x - 0x0101010101010101) | x) & 0x8080808080808080;
 }
 
 /* wire_copy copies short pieces without a call. Returns what wire_odd says of them. */
-WIRE_INLINE uint64_t wire_copy(uint8_t *p, const void *from, size_t len)
+static inline uint64_t wire_copy(uint8_t *p, const void *from, size_t len)
 {
 	const uint8_t *src = from;
 	uint64_t a, b;
@@ -156,7 +163,7 @@ WIRE_INLINE uint64_t wire_copy(uint8_t *p, const void *from, size_t len)
 /* wire_str copies text, its length in front. A reader refuses a whole batch for one string that is
  * not UTF-8, and a C reader cuts a string at NUL, so such bytes, which hostile packets may hold,
  * become '?' (one by one, the length stays). Who needs the bytes as they are uses a bytes field. */
-WIRE_INLINE uint8_t *wire_str(uint8_t *p, struct str v)
+static inline uint8_t *wire_str(uint8_t *p, struct str v)
 {
 	p = put_varint_small(p, v.len);
 	if (__builtin_expect(wire_copy(p, v.p, v.len) != 0, 0))
@@ -164,7 +171,7 @@ WIRE_INLINE uint8_t *wire_str(uint8_t *p, struct str v)
 	return p + v.len;
 }
 
-WIRE_INLINE uint8_t *wire_bytes(uint8_t *p, struct bytes v)
+static inline uint8_t *wire_bytes(uint8_t *p, struct bytes v)
 {
 	size_t len = bytes_len(v);
 
@@ -177,11 +184,11 @@ WIRE_INLINE uint8_t *wire_bytes(uint8_t *p, struct bytes v)
 }
 
 #define WIRE_PUT(kind, wire_type, type, present)                                                   \
-	WIRE_INLINE uint8_t *put_##kind##_set(uint8_t *p, uint32_t number, type v)                 \
+	static inline uint8_t *put_##kind##_set(uint8_t *p, uint32_t number, type v)               \
 	{                                                                                          \
 		return wire_##kind(put_key(p, number, wire_type), v);                              \
 	}                                                                                          \
-	WIRE_INLINE uint8_t *put_##kind(uint8_t *p, uint32_t number, type v)                       \
+	static inline uint8_t *put_##kind(uint8_t *p, uint32_t number, type v)                     \
 	{                                                                                          \
 		return (present) ? put_##kind##_set(p, number, v) : p;                             \
 	}
@@ -198,12 +205,12 @@ WIRE_PUT(bytes, WIRE_LEN, struct bytes, bytes_len(v) != 0)
 
 /* A message inside a message: at = nest_begin(p, number), its fields from at + 1, p = nest_end(at,
  * p). One byte is kept for the length; what is longer is moved. */
-WIRE_INLINE uint8_t *nest_begin(uint8_t *p, uint32_t number)
+static inline uint8_t *nest_begin(uint8_t *p, uint32_t number)
 {
 	return put_key(p, number, WIRE_LEN);
 }
 
-WIRE_INLINE uint8_t *nest_end(uint8_t *at, uint8_t *p)
+static inline uint8_t *nest_end(uint8_t *at, uint8_t *p)
 {
 	size_t len = (size_t)(p - at - 1);
 

@@ -5,6 +5,7 @@ from .proto import snake
 
 VARINT_MAX = {"uint32": 5, "enum": 5, "uint64": 10, "sint64": 10, "bool": 1}
 FIXED = {"fixed64": 8, "double": 8, "float": 4}
+INLINE = ("Mbo", "MbpUpdate", "Bbo", "Trade")  # what most events are: written without a call
 LENGTH_MAX = 5  # bytes of a length; nothing here reaches 4 GiB
 PUT = {"enum": "uint32", "string": "str"}
 
@@ -123,7 +124,8 @@ def bound_terms(msg, m, indent="\t"):
 
 def message_writer(msg):
     name = snake(msg.name)
-    out = [f"static uint8_t *write_{name}(uint8_t *p, const struct {struct_of(msg)} *m)", "{"]
+    how = "static inline" if msg.name in INLINE else "static __attribute__((noinline))"
+    out = [f"{how} uint8_t *write_{name}(uint8_t *p, const struct {struct_of(msg)} *m)", "{"]
     for f in fields_of(msg):
         out += write_field(msg, f, "m->")
     out += ["\treturn p;", "}", ""]
@@ -145,13 +147,14 @@ def event_writer(event):
                       for f in behind if f.name in TAIL)
     out = ["/* has_tail: most events have none of these, and one test skips them all. */",
            "static inline bool has_tail(const struct event *ev)", "{", f"\treturn ({zero}) != 0;", "}", "",
-           "static uint8_t *write_payload(uint8_t *p, const struct event *ev)", "{", "\tuint8_t *at;", "",
+           "static inline uint8_t *write_payload(uint8_t *p, const struct event *ev)", "{", "\tuint8_t *at;", "",
            "\tswitch (ev->type) {"]
     for f in payloads:
         out += [f"\tcase {event_constant(f)}:", f"\t\tat = nest_begin(p, {f.number});",
                 f"\t\treturn nest_end(at, write_{snake(f.type.name)}(at + 1, &ev->{f.name}));"]
     out += ["\tcase EVENT_NONE:", "\tcase EVENT_TYPES:", "\t\tbreak;", "\t}", "\treturn p;", "}", "",
-            "size_t event_write(uint8_t *out, const struct event *ev)", "{", "\tuint8_t *p = out;", ""]
+            "__attribute__((flatten)) size_t event_write(uint8_t *out, const struct event *ev)", "{",
+            "\tuint8_t *p = out;", ""]
     for f in before:
         out += write_field(event, f, "ev->")
     out += ["\tp = write_payload(p, ev);", "\tif (__builtin_expect(has_tail(ev), 0)) {"]
