@@ -65,7 +65,7 @@ static int sink_open(struct app *app, unsigned i)
 	int rc = sink_uri_parse(uri, conf->uri, error);
 
 	for (unsigned k = 0; rc == 0 && k < conf->params.n; k++)
-		rc = sink_uri_add(uri, conf->params.v[k].key, conf->params.v[k].value, error);
+		rc = sink_uri_add(uri, conf->params.v[k][0], conf->params.v[k][1], error);
 	if (rc < 0) {
 		LOG(ERROR, "sink %s: %s", conf->uri, error);
 		return rc;
