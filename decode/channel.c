@@ -147,10 +147,12 @@ static void report_unknown(struct channel_context *ctx, struct channel *ch, stru
 	}
 }
 
-/* decode_one reads one message. Returns false when the rest of the packet cannot be read. */
+/* decode_one reads one message. A message that is refused but whose length is known has been stepped over.
+ * Returns  false when the rest of the packet cannot be read */
 static bool decode_one(struct channel_context *ctx, struct channel *ch, struct bytes *in)
 {
-	struct bytes msg = *in;
+	struct bytes msg = *in, after = *in;
+	bool skipped;
 	int rc;
 
 	ctx->counts.messages_in++;
@@ -160,11 +162,12 @@ static bool decode_one(struct channel_context *ctx, struct channel *ch, struct b
 		return true;
 	}
 	ctx->counts.message_dropped[-rc]++;
-	if (bytes_len(*in) > 0 || -rc == REASON_unknown_type || -rc == REASON_unknown_schema)
-		msg.end = in->p; /* it was skipped by its length */
+	skipped = ch->state.protocol->skip(&after) == 0;
+	if (skipped)
+		msg.end = after.p;
 	report_unknown(ctx, ch, msg, -rc);
 	ctx->out->base.template_id = 0;
-	return -rc != REASON_message_length && -rc != REASON_group_size;
+	return skipped;
 }
 
 /* decode_messages delivers a packet whose first sequence is not ahead: the part that is new.
@@ -187,16 +190,14 @@ static void decode_messages(struct channel_context *ctx, struct channel *ch, con
 			return;
 	}
 	for (; seq < end; seq++) {
-		struct bytes rest = in;
-
 		ctx->out->base.seq = seq;
 		ctx->out->sub_seq = 0;
-		if (bytes_len(in) == 0 || (!decode_one(ctx, ch, &in) && bytes_len(in) == 0)) {
-			if (bytes_len(rest) == 0)
-				report_unknown(ctx, ch, rest, REASON_count_mismatch);
-			ch->next = seq;
+		if (bytes_len(in) == 0) {
+			report_unknown(ctx, ch, in, REASON_count_mismatch);
 			return;
 		}
+		if (!decode_one(ctx, ch, &in))
+			return;
 		ch->next = seq + 1;
 	}
 	if (bytes_len(in) > 0)

@@ -1,0 +1,326 @@
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "decode/channel.h"
+
+TestSuite(channel, .timeout = 20);
+
+/* A protocol whose message is one byte, its event a SystemEvent with that byte as code; 255 is unknown, 254
+ * makes the rest of the packet unreadable. */
+static int toy_message(struct feed_state *st, struct bytes *in, struct events *out)
+{
+	(void)st;
+	if (in->p[0] == 254) {
+		in->p = in->end;
+		return -REASON_message_length;
+	}
+	if (*in->p++ == 255)
+		return -REASON_unknown_type;
+	events_push(out, EVENT_SYSTEM)->system.code = in->p[-1];
+	return 1;
+}
+
+static int toy_skip(struct bytes *in)
+{
+	if (in->p[0] == 254)
+		return -REASON_message_length;
+	in->p++;
+	return 0;
+}
+
+static const struct protocol toy = {
+	.name = "toy", .venue = "XTOY", .seq_unit = SEQ_MESSAGE, .message = toy_message, .skip = toy_skip};
+static const struct protocol weekly = {
+	.name = "weekly", .venue = "XTOY", .seq_unit = SEQ_PACKET, .weekly_session = true, .message = toy_message,
+	.skip = toy_skip};
+
+struct rig {
+	struct events out;
+	struct channel_context ctx;
+	struct channel ch;
+	char log[4096]; /* "5" event with seq 5, "gap 3-4", "end", … */
+	char session[64];
+};
+
+static void note(struct events *evs)
+{
+	struct rig *rig = evs->ctx;
+
+	for (uint32_t i = 0; i < evs->n; i++) {
+		const struct event *ev = evs->ev[i];
+		size_t len = strlen(rig->log);
+		char *at = rig->log + len;
+		size_t room = sizeof(rig->log) - len;
+
+		if (ev->type == EVENT_GAP)
+			snprintf(at, room, "gap %lu-%lu%s ", ev->gap.first_missing, ev->gap.last_missing,
+				ev->gap.cause == GAP_EVENT_CAUSE_LOCAL ? " local" : "");
+		else if (ev->type == EVENT_UNKNOWN)
+			snprintf(at, room, "unknown ");
+		else if (ev->system.code == SYSTEM_EVENT_CODE_SEQ_RESET)
+			snprintf(at, room, "reset ");
+		else if (ev->system.code == SYSTEM_EVENT_CODE_SESSION_END)
+			snprintf(at, room, "end ");
+		else
+			snprintf(at, room, "%lu%s ", ev->seq, ev->flags & EVENT_FLAG_STALE ? "s" : "");
+	}
+}
+
+static void session(void *ctx, void *stream, struct str name)
+{
+	struct rig *rig = ctx;
+
+	(void)stream;
+	snprintf(rig->session, sizeof(rig->session), "%.*s", (int)name.len, name.p);
+}
+
+static void open_rig(struct rig *rig, const struct protocol *protocol)
+{
+	memset(rig, 0, sizeof(*rig));
+	cr_assert_eq(events_init(&rig->out, note, rig), 0);
+	cr_assert_eq(channel_context_init(&rig->ctx, 64, &rig->out), 0);
+	cr_assert_eq(channel_init(&rig->ch, protocol, "XTOY", 7), 0);
+	rig->ctx.opt = (struct channel_options){8, 1000, 4, 100, false};
+	rig->ctx.session = session;
+	rig->ctx.session_ctx = rig;
+	rig->ctx.losses_known = true;
+}
+
+static const uint8_t ones[64] = {[0 ... 63] = 100};
+
+/* give sends count messages from seq on a line; at in ns. */
+static void give_bytes(struct rig *rig, int line, uint64_t seq, const uint8_t *p, uint32_t count, uint64_t ns,
+	const char *name)
+{
+	struct feed_packet pkt = {.kind = FEED_DATA, .seq = seq, .count = count, .session = str_of(name),
+		.messages = bytes_of(p, count)};
+	struct arrival at = {ns, 1, (uint8_t)line};
+
+	rig->ctx.counts.packets_in++;
+	channel_packet(&rig->ctx, &rig->ch, &pkt, &at);
+}
+
+static void give(struct rig *rig, int line, uint64_t seq, uint32_t count, uint64_t ns)
+{
+	give_bytes(rig, line, seq, ones, count, ns, "S1");
+}
+
+static void give_kind(struct rig *rig, enum feed_packet_kind kind, uint64_t seq, uint64_t ns)
+{
+	struct feed_packet pkt = {.kind = kind, .seq = seq, .session = STR("S1")};
+	struct arrival at = {ns, 1, 0};
+
+	rig->ctx.counts.packets_in++;
+	channel_packet(&rig->ctx, &rig->ch, &pkt, &at);
+}
+
+static void expect(struct rig *rig, const char *log)
+{
+	const struct feed_counts *c = &rig->ctx.counts;
+	uint64_t packets = c->packets_out + c->packets_held, messages = c->messages_out;
+
+	events_flush(&rig->out);
+	cr_assert_str_eq(rig->log, log);
+	for (int i = 0; i < REASON_COUNT; i++) {
+		packets += c->packet_dropped[i];
+		messages += c->message_dropped[i];
+	}
+	cr_assert_eq(c->packets_in, packets, "packets %lu of %lu", packets, c->packets_in);
+	cr_assert_eq(c->messages_in, messages, "messages %lu of %lu", messages, c->messages_in);
+}
+
+static void close_rig(struct rig *rig)
+{
+	channel_free(&rig->ch);
+	channel_context_free(&rig->ctx);
+	events_free(&rig->out);
+}
+
+#define RIG_TEST(name, protocol)                                                                   \
+	static void name##_body(struct rig *rig);                                                  \
+	Test(channel, name)                                                                        \
+	{                                                                                          \
+		struct rig *rig = malloc(sizeof(*rig));                                            \
+                                                                                                   \
+		open_rig(rig, protocol);                                                           \
+		name##_body(rig);                                                                  \
+		close_rig(rig);                                                                    \
+		free(rig);                                                                         \
+	}                                                                                          \
+	static void name##_body(struct rig *rig)
+
+RIG_TEST(first_copy_wins_and_the_other_is_counted, &toy)
+{
+	give(rig, 0, 1, 2, 100);
+	give(rig, 1, 1, 2, 350);
+	give(rig, 1, 3, 1, 400);
+	give(rig, 0, 3, 1, 450);
+	expect(rig, "1 2 3 ");
+	cr_assert_eq(rig->ctx.counts.packet_dropped[REASON_duplicate], 2);
+	cr_assert_eq(rig->ch.lines[0].lead_sum_ns, 250);
+	cr_assert_eq(rig->ch.lines[1].lead_sum_ns, 50);
+}
+
+RIG_TEST(a_hole_filled_in_time_makes_no_event, &toy)
+{
+	give(rig, 0, 1, 1, 0);
+	give(rig, 0, 3, 2, 10);
+	give(rig, 0, 6, 1, 20);
+	expect(rig, "1 ");
+	give(rig, 1, 2, 1, 30);
+	expect(rig, "1 2 3 4 ");
+	give(rig, 1, 5, 1, 40);
+	expect(rig, "1 2 3 4 5 6 ");
+	cr_assert_eq(rig->ctx.counts.gaps, 0);
+}
+
+RIG_TEST(a_hole_given_up_makes_exactly_one_event_and_late_copies_are_late, &toy)
+{
+	give(rig, 0, 1, 1, 0);
+	give(rig, 1, 1, 1, 0);
+	give(rig, 0, 4, 1, 10);
+	give(rig, 0, 5, 1, 1000 * 1000 + 9);
+	expect(rig, "1 ");
+	give(rig, 0, 6, 1, 1000 * 1000 + 10);
+	expect(rig, "1 gap 2-3 4s 5s 6s ");
+	give(rig, 1, 2, 2, 1000 * 1000 + 20);
+	expect(rig, "1 gap 2-3 4s 5s 6s ");
+	cr_assert_eq(rig->ctx.counts.packet_dropped[REASON_late], 1);
+	cr_assert_eq(rig->ctx.counts.messages_lost, 2);
+}
+
+RIG_TEST(one_line_waits_for_fewer_packets, &toy)
+{
+	give(rig, 0, 1, 1, 0);
+	for (uint64_t i = 0; i < 4; i++)
+		give(rig, 0, 3 + i, 1, 1);
+	expect(rig, "1 gap 2-2 3s 4s 5s 6s ");
+}
+
+RIG_TEST(lines_may_cut_the_sequence_differently, &toy)
+{
+	give(rig, 0, 1, 3, 0);
+	give(rig, 1, 1, 5, 1);
+	give(rig, 0, 4, 3, 2);
+	expect(rig, "1 2 3 4 5 6 ");
+	cr_assert_eq(rig->ctx.counts.message_dropped[REASON_duplicate], 3 + 2);
+}
+
+RIG_TEST(two_holes_make_two_events, &toy)
+{
+	give(rig, 0, 1, 1, 0);
+	give(rig, 0, 3, 1, 0);
+	give(rig, 0, 5, 1, 0);
+	channel_end(&rig->ctx, &rig->ch);
+	expect(rig, "1 gap 2-2 3s gap 4-4 5s ");
+}
+
+RIG_TEST(a_heartbeat_reveals_the_loss_of_the_tail, &toy)
+{
+	give(rig, 0, 1, 1, 0);
+	give_kind(rig, FEED_HEARTBEAT, 4, 10);
+	expect(rig, "1 ");
+	channel_end(&rig->ctx, &rig->ch);
+	expect(rig, "1 gap 2-3 ");
+}
+
+RIG_TEST(a_session_ends_once, &toy)
+{
+	give(rig, 0, 1, 1, 0);
+	give_kind(rig, FEED_END_OF_SESSION, 2, 1);
+	give_kind(rig, FEED_END_OF_SESSION, 2, 2);
+	expect(rig, "1 end ");
+}
+
+RIG_TEST(a_new_session_begins_at_one_and_the_old_one_is_refused, &toy)
+{
+	give(rig, 0, 10, 1, 0);
+	cr_assert_str_eq(rig->session, "S1");
+	give_bytes(rig, 0, 1, ones, 1, 10, "S2");
+	cr_assert_str_eq(rig->session, "S2");
+	give(rig, 1, 11, 1, 20);
+	give_bytes(rig, 1, 1, ones, 2, 30, "S2");
+	expect(rig, "10 reset 1 2 ");
+	cr_assert_eq(rig->ctx.counts.packet_dropped[REASON_old_session], 1);
+}
+
+RIG_TEST(a_message_that_cannot_be_read_takes_its_number, &toy)
+{
+	give_bytes(rig, 0, 1, (const uint8_t[]){1, 255, 2}, 3, 0, "S1");
+	give(rig, 0, 4, 1, 1);
+	expect(rig, "1 unknown 3 4 ");
+}
+
+RIG_TEST(the_rest_of_a_broken_packet_may_come_from_the_other_line, &toy)
+{
+	give_bytes(rig, 0, 1, (const uint8_t[]){1, 254, 2}, 3, 0, "S1");
+	give(rig, 0, 4, 1, 1);
+	give(rig, 1, 1, 3, 2);
+	expect(rig, "1 unknown 2 3 4 ");
+}
+
+RIG_TEST(a_loss_counted_here_makes_the_gap_local, &toy)
+{
+	give(rig, 0, 1, 1, 0);
+	give(rig, 0, 3, 1, 0);
+	rig->ctx.losses = 5;
+	channel_end(&rig->ctx, &rig->ch);
+	expect(rig, "1 gap 2-2 local 3s ");
+}
+
+RIG_TEST(a_loop_round_is_a_session_of_its_own_without_a_gap, &toy)
+{
+	give(rig, 0, 5, 1, 0);
+	rig->ctx.round = 1;
+	channel_round(&rig->ctx, &rig->ch);
+	give(rig, 0, 5, 1, 1);
+	cr_assert_str_eq(rig->session, "S1.1");
+	expect(rig, "5 reset 5 ");
+}
+
+/* 2016-11-12 is the Saturday of ISO week 45; the trading week after it begins on Sunday 00:00 UTC. */
+static void give_weekly(struct rig *rig, uint64_t seq, uint64_t ts_send_s)
+{
+	struct feed_packet pkt = {.kind = FEED_DATA, .seq = seq, .count = 1, .ts_send_ns = ts_send_s * 1000000000ull,
+		.messages = bytes_of(ones, 1)};
+	struct arrival at = {ts_send_s * 1000000000ull, 1, 0};
+
+	rig->ctx.counts.packets_in++;
+	channel_packet(&rig->ctx, &rig->ch, &pkt, &at);
+}
+
+RIG_TEST(a_weekly_feed_is_named_by_its_trading_week, &weekly)
+{
+	uint64_t saturday = 1478961025, sunday_evening = 1479078000;
+
+	give_weekly(rig, 5000, saturday);
+	cr_assert_str_eq(rig->session, "2016-W45");
+	give_weekly(rig, 1, sunday_evening);
+	cr_assert_str_eq(rig->session, "2016-W46");
+	give_weekly(rig, 2, sunday_evening + 3600 * 3); /* Monday: the same week */
+	cr_assert_str_eq(rig->session, "2016-W46");
+	expect(rig, "5000 reset 1 2 ");
+	give_weekly(rig, 5001, saturday + 1);
+	cr_assert_eq(rig->ctx.counts.packet_dropped[REASON_old_session], 1);
+}
+
+RIG_TEST(a_reset_inside_the_week_gets_a_suffix, &weekly)
+{
+	give_weekly(rig, 5000, 1478961025);
+	give_weekly(rig, 1, 1478961030);
+	cr_assert_str_eq(rig->session, "2016-W45.1");
+	expect(rig, "5000 reset 1 ");
+}
+
+RIG_TEST(memory_of_the_window_is_bounded, &toy)
+{
+	rig->ctx.opt.window_packets = 1000;
+	rig->ctx.opt.single_line_packets = 1000;
+	give(rig, 0, 1, 1, 0);
+	for (uint64_t i = 0; i < 70; i++) /* 64 slots */
+		give(rig, 0, 3 + 2 * i, 1, 0);
+	events_flush(&rig->out);
+	cr_assert_eq(rig->ctx.counts.gaps + rig->ctx.counts.packets_held, 70);
+	cr_assert_leq(rig->ctx.counts.packets_held, 64);
+}
