@@ -258,7 +258,7 @@ size_t fix_compose(uint8_t *out, size_t room, const char *text)
 			n += 6;
 			p += 3;
 		} else {
-			out[n++] = *p == '|' ? FIX_SOH : (uint8_t)*p;
+			out[n++] = *p == '|' ? FIX_SOH : *p == '^' ? 0 : (uint8_t)*p;
 		}
 	}
 	return n;

@@ -34,7 +34,7 @@ int fix_rig_send(struct fix_rig *rig, struct bytes payload, uint32_t seq, uint8_
 /* fix_rig_flush brings all events into text. */
 void fix_rig_flush(struct fix_rig *rig);
 
-/* fix_compose writes a message from text like "8=FIX.4.4|9=?|35=0|10=?|": '|' becomes SOH, BodyLength and
- * CheckSum are filled in where they are '?'.
+/* fix_compose writes a message from text like "8=FIX.4.4|9=?|35=0|10=?|": '|' becomes SOH, '^' NUL; BodyLength
+ * and CheckSum are filled in where they are '?'.
  * Returns  its bytes, at most room */
 size_t fix_compose(uint8_t *out, size_t room, const char *text);
