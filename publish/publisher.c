@@ -27,7 +27,7 @@ struct publisher {
 	struct sink_counts *counts[WORKERS_MAX];
 	pthread_t thread;
 	bool started;
-	atomic_bool stop;
+	atomic_bool stop, ready;
 	atomic_uint_least64_t deadline_ns;
 	atomic_int state, error_number;
 	char error[256]; /* written before state becomes BROKEN */
@@ -86,6 +86,7 @@ int publisher_open(struct publisher **out, struct sink_uri *uri, unsigned number
 		publisher_close(pub);
 		return rc;
 	}
+	atomic_init(&pub->ready, !pub->sink->ready);
 	*out = pub;
 	return 0;
 
@@ -115,9 +116,9 @@ unsigned publisher_hold(const struct publisher *pub)
 	return pub->depth + pub->quota + 1;
 }
 
-bool publisher_ready(struct publisher *pub)
+bool publisher_ready(const struct publisher *pub)
 {
-	return !pub->sink->ready || pub->sink->ready(pub->ctx);
+	return atomic_load(&pub->ready);
 }
 
 static void publisher_broke(struct publisher *pub, int rc)
@@ -186,6 +187,8 @@ unsigned publisher_do_work(struct publisher *pub)
 			while (ring_crowded(pub->rings[w]))
 				did += ring_evict(
 					pub->rings[w], w == pub->next, REASON_ring_evicted);
+	if (!atomic_load_explicit(&pub->ready, memory_order_relaxed) && pub->sink->ready(pub->ctx))
+		atomic_store(&pub->ready, true);
 	rc = pub->sink->poll ? pub->sink->poll(pub->ctx) : 0;
 	if (rc < 0)
 		publisher_broke(pub, rc);

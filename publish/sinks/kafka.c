@@ -1,0 +1,578 @@
+/* kafka: librdkafka's idempotent producer.
+ *
+ * In mode batch a record's value is the batch itself, lent without a copy; its delivery report
+ * gives it back. In the modes single and delimited librdkafka copies, and the batch goes back at
+ * once. Every record is answered by a delivery report: its events have left, or are dropped by
+ * reason. */
+#include <errno.h>
+#include <librdkafka/rdkafka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "publish/buf.h"
+#include "publish/rowfile.h"
+#include "publish/rows.h"
+
+enum {
+	TOPICS_MAX = 1024,
+	SINGLE_MAX = 256,   /* records of mode single in a row */
+	CONNECT_MS = 10000, /* how long the first broker may take to answer */
+	RECORD_OVERHEAD = 4096,
+};
+
+enum mode { MODE_BATCH, MODE_SINGLE, MODE_DELIMITED };
+static const char *const mode_names[] = {"batch", "single", "delimited"};
+
+struct topic {
+	char name[192];
+	rd_kafka_topic_t *handle;
+};
+
+struct sink_ctx {
+	rd_kafka_t *producer;
+	struct sink_counts *const *counts;
+	enum mode mode;
+	unsigned quota, held; /* batches lent to librdkafka */
+	struct topic topics[TOPICS_MAX];
+	unsigned topics_n;
+	char prefix[160];
+	struct str source;
+	uint64_t boot_id;
+	/* modes single and delimited: the batch being sent */
+	struct batch *current;
+	struct bytes rows;
+	uint64_t event_no;
+	struct buf buf;
+	unsigned reports; /* delivery reports seen by the last poll */
+	int failed;
+	char error[256];
+	char broker_error[200]; /* newest thing librdkafka said */
+};
+
+/* the opaque of a record: a batch, or the worker and its events, marked by the lowest bit */
+static void *opaque_events(unsigned worker, uint32_t events)
+{
+	return (void *)(uintptr_t)((uint64_t)events << 16 | worker << 1 | 1);
+}
+
+static enum reason reason_of(rd_kafka_resp_err_t err)
+{
+	switch (err) {
+	case RD_KAFKA_RESP_ERR__PURGE_QUEUE:
+		return REASON_purge_queue;
+	case RD_KAFKA_RESP_ERR__PURGE_INFLIGHT:
+		return REASON_purge_inflight;
+	default:
+		return REASON_kafka_delivery;
+	}
+}
+
+/* topic_hint says what to do about an error that only the operator can mend. */
+static const char *topic_hint(rd_kafka_resp_err_t err)
+{
+	switch (err) {
+	case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+	case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+	case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+		return "; create the topic, or let the broker create topics";
+	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+		return "; give this user the right to write to the topic";
+	case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+		return "; raise the topic's max.message.bytes or make batches smaller";
+	default:
+		return NULL;
+	}
+}
+
+static void kafka_break(struct sink_ctx *ctx, int rc, const char *topic, rd_kafka_resp_err_t err)
+{
+	const char *hint = topic_hint(err);
+
+	if (ctx->failed)
+		return;
+	ctx->failed = rc;
+	snprintf(ctx->error, sizeof(ctx->error), "kafka: topic %.100s: %s%s", topic,
+		rd_kafka_err2str(err), hint ? hint : "");
+}
+
+/* on_delivery answers a record. Thread: the publisher's, inside poll, flush and close. */
+static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
+{
+	struct sink_ctx *ctx = opaque;
+	uintptr_t mark = (uintptr_t)m->_private;
+	struct batch *b = mark & 1 ? NULL : m->_private;
+	struct sink_counts *counts = ctx->counts[b ? b->worker : mark >> 1 & 0x7fff];
+	uint64_t events = b ? b->events : mark >> 16;
+
+	(void)rk;
+	ctx->reports++;
+	if (m->err) {
+		sink_dropped(counts, reason_of(m->err), events);
+		if (topic_hint(m->err))
+			kafka_break(ctx, -EIO, rd_kafka_topic_name(m->rkt), m->err);
+	} else {
+		sink_left(counts, events);
+	}
+	if (b) {
+		ctx->held--;
+		batch_done(b);
+	}
+}
+
+static void on_error(rd_kafka_t *rk, int err, const char *text, void *opaque)
+{
+	struct sink_ctx *ctx = opaque;
+	char fatal[200];
+
+	snprintf(ctx->broker_error, sizeof(ctx->broker_error), "%s", text);
+	if (err != RD_KAFKA_RESP_ERR__FATAL || ctx->failed)
+		return;
+	rd_kafka_fatal_error(rk, fatal, sizeof(fatal));
+	ctx->failed = -EIO;
+	snprintf(ctx->error, sizeof(ctx->error), "kafka: the producer gave up: %s", fatal);
+}
+
+/* on_log: librdkafka's own lines would go to stderr; what matters comes through on_error. */
+static void on_log(const rd_kafka_t *rk, int level, const char *facility, const char *text)
+{
+	(void)rk;
+	(void)level;
+	(void)facility;
+	(void)text;
+}
+
+/* topic_expand writes prefix, dot and tail; {venue} in the prefix becomes the venue. Characters
+ * that Kafka refuses in a topic become '_'. Returns false when it does not fit. */
+static bool topic_expand(
+	const char *prefix, const char *venue, const char *tail, char *out, size_t room)
+{
+	size_t n = 0;
+
+	for (const char *p = prefix; *p && n + 1 < room;) {
+		if (strncmp(p, "{venue}", 7) == 0) {
+			n += (size_t)snprintf(out + n, room - n, "%s", venue);
+			p += 7;
+		} else {
+			out[n++] = *p++;
+		}
+	}
+	if (n < room)
+		n += (size_t)snprintf(out + n, room - n, "%s%s", prefix[0] ? "." : "", tail);
+	if (n >= room)
+		return false;
+	for (char *p = out; *p; p++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-",
+			    *p))
+			*p = '_';
+	return true;
+}
+
+/* topic_of finds or makes the topic. Returns  NULL: broken */
+static struct topic *topic_of(struct sink_ctx *ctx, const char *venue, const char *tail)
+{
+	struct topic *t;
+	char name[sizeof(t->name)];
+
+	if (!topic_expand(ctx->prefix, venue, tail, name, sizeof(name)))
+		goto failed;
+	for (unsigned i = 0; i < ctx->topics_n; i++)
+		if (strcmp(ctx->topics[i].name, name) == 0)
+			return &ctx->topics[i];
+	if (ctx->topics_n == TOPICS_MAX)
+		goto failed;
+	t = &ctx->topics[ctx->topics_n];
+	memcpy(t->name, name, sizeof(name));
+	t->handle = rd_kafka_topic_new(ctx->producer, name, NULL);
+	if (!t->handle)
+		goto failed;
+	ctx->topics_n++;
+	return t;
+failed:
+	kafka_break(ctx, -EIO, tail, rd_kafka_last_error());
+	return NULL;
+}
+
+static const char *const domain_topic[DOMAIN_COUNT] = {
+	[DOMAIN_MD] = "md",
+	[DOMAIN_FIX] = "fix",
+	[DOMAIN_NET] = "net",
+	[DOMAIN_SIGNAL] = "signal",
+	[DOMAIN_OPS] = "ops",
+};
+
+/* produce hands one record over. Returns  0, -EAGAIN (its queue is full), or -errno: broken */
+static int produce(struct sink_ctx *ctx, struct topic *topic, int flags, void *value, size_t len,
+	const void *key, size_t key_len, void *opaque)
+{
+	rd_kafka_resp_err_t err;
+
+	if (rd_kafka_produce(topic->handle, RD_KAFKA_PARTITION_UA, flags, value, len, key, key_len,
+		    opaque) == 0)
+		return 0;
+	err = rd_kafka_last_error();
+	if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+		return -EAGAIN;
+	kafka_break(ctx, err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ? -EMSGSIZE : -EIO,
+		topic->name, err);
+	return ctx->failed;
+}
+
+static int send_batch(struct sink_ctx *ctx, struct batch *b)
+{
+	const struct stream_facts *stream = b->stream;
+	struct topic *topic;
+	int rc;
+
+	if (ctx->held >= ctx->quota)
+		return -EAGAIN;
+	topic = topic_of(ctx, stream->venue, domain_topic[stream->domain]);
+	if (!topic)
+		return ctx->failed;
+	rc = produce(ctx, topic, 0, b->data, b->len, stream->key, stream->key_len, b);
+	if (rc == 0)
+		ctx->held++;
+	return rc;
+}
+
+/* render appends the lone event, with its length in front in mode delimited. */
+static void render(struct sink_ctx *ctx, const struct lone *lone)
+{
+	uint8_t tail[LONE_TAIL_MAX];
+	size_t tail_len = lone_tail(lone, ctx->source, ctx->boot_id, tail);
+	size_t len = bytes_len(lone->event) + tail_len;
+
+	if (ctx->mode == MODE_DELIMITED) {
+		for (; len >= 0x80; len >>= 7)
+			buf_char(&ctx->buf, (char)(len | 0x80));
+		buf_char(&ctx->buf, (char)len);
+	}
+	buf_put(&ctx->buf, lone->event.p, bytes_len(lone->event));
+	buf_put(&ctx->buf, tail, tail_len);
+}
+
+/* send_event sends one event as a record of its family's topic. */
+static int send_event(struct sink_ctx *ctx, const struct lone *lone)
+{
+	const struct stream_facts *stream = lone->batch->stream;
+	char key[ROW_KEY_MAX];
+	struct row_facts facts;
+	struct topic *topic;
+
+	row_read(lone->event, &facts);
+	topic = topic_of(ctx, stream->venue, event_family(stream->domain, facts.type));
+	if (!topic)
+		return ctx->failed;
+	ctx->buf.len = 0;
+	render(ctx, lone);
+	return produce(ctx, topic, RD_KAFKA_MSG_F_COPY, ctx->buf.p, ctx->buf.len, key,
+		row_key(stream, &facts, key), opaque_events(lone->batch->worker, 1));
+}
+
+/* send_delimited sends all of current as one record. Returns  rows, or as produce */
+static int send_delimited(struct sink_ctx *ctx)
+{
+	const struct stream_facts *stream = ctx->current->stream;
+	struct topic *topic = topic_of(ctx, stream->venue, domain_topic[stream->domain]);
+	struct lone lone = {.batch = ctx->current, .event_no = ctx->event_no};
+	struct bytes rows = ctx->rows;
+	int rc;
+
+	if (!topic)
+		return ctx->failed;
+	ctx->buf.len = 0;
+	for (; batch_row(&rows, &lone.event) > 0; lone.event_no++)
+		render(ctx, &lone);
+	rc = produce(ctx, topic, RD_KAFKA_MSG_F_COPY, ctx->buf.p, ctx->buf.len, stream->key,
+		stream->key_len, opaque_events(ctx->current->worker, ctx->current->events));
+	if (rc == 0) {
+		ctx->rows = rows;
+		ctx->event_no = lone.event_no;
+	}
+	return rc;
+}
+
+/* current_end lets go of the batch; what of it was not sent is dropped. */
+static void current_end(struct sink_ctx *ctx, enum reason reason)
+{
+	struct batch *b = ctx->current;
+	uint64_t left;
+
+	if (!b)
+		return;
+	left = b->first_event + b->events - ctx->event_no;
+	if (left)
+		sink_dropped(ctx->counts[b->worker], reason, left);
+	ctx->current = NULL;
+	batch_done(b);
+}
+
+/* advance sends rows of current. Returns records sent, or -errno: broken */
+static int advance(struct sink_ctx *ctx)
+{
+	int n = 0, rc = 0;
+
+	while (ctx->current && n < SINGLE_MAX) {
+		struct lone lone = {.batch = ctx->current, .event_no = ctx->event_no};
+		const uint8_t *row = ctx->rows.p;
+
+		if (ctx->rows.p == ctx->rows.end) {
+			current_end(ctx, REASON_garbled);
+			break;
+		}
+		if (ctx->mode == MODE_DELIMITED) {
+			rc = send_delimited(ctx);
+		} else if (batch_row(&ctx->rows, &lone.event) > 0) {
+			rc = send_event(ctx, &lone);
+			if (rc == 0)
+				ctx->event_no++;
+			else
+				ctx->rows.p = row;
+		}
+		if (rc == -EAGAIN)
+			return n;
+		if (rc < 0) {
+			current_end(ctx, REASON_write_failed);
+			return rc;
+		}
+		n++;
+	}
+	return n;
+}
+
+static int kafka_submit(struct sink_ctx *ctx, struct batch *b)
+{
+	if (ctx->failed)
+		return ctx->failed;
+	if (ctx->mode == MODE_BATCH)
+		return send_batch(ctx, b);
+	if (ctx->current)
+		return -EAGAIN;
+	ctx->current = b;
+	ctx->rows = batch_rows(b);
+	ctx->event_no = b->first_event;
+	advance(ctx); /* what breaks now was counted, and is said by the next call */
+	return 0;
+}
+
+static int kafka_poll(struct sink_ctx *ctx)
+{
+	int n = 0;
+
+	ctx->reports = 0;
+	rd_kafka_poll(ctx->producer, 0);
+	if (ctx->current && !ctx->failed)
+		n = advance(ctx);
+	return ctx->failed ? ctx->failed : n + (int)ctx->reports;
+}
+
+static uint64_t monotonic_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+static int kafka_flush(struct sink_ctx *ctx, uint64_t deadline_ns)
+{
+	while (ctx->current || rd_kafka_outq_len(ctx->producer) > 0) {
+		if (ctx->failed)
+			return ctx->failed;
+		if (monotonic_ns() >= deadline_ns)
+			return -ETIMEDOUT;
+		if (kafka_poll(ctx) == 0)
+			rd_kafka_poll(ctx->producer, 5);
+	}
+	return ctx->failed;
+}
+
+static const char *kafka_error(struct sink_ctx *ctx)
+{
+	return ctx->error;
+}
+
+static int kafka_close(struct sink_ctx *ctx)
+{
+	current_end(ctx, REASON_purge_queue);
+	if (ctx->producer) {
+		rd_kafka_purge(ctx->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+		/* every record gets its report now; nothing is sent any more */
+		while (rd_kafka_outq_len(ctx->producer) > 0)
+			rd_kafka_poll(ctx->producer, 10);
+	}
+	for (unsigned i = 0; i < ctx->topics_n; i++)
+		rd_kafka_topic_destroy(ctx->topics[i].handle);
+	if (ctx->producer)
+		rd_kafka_destroy(ctx->producer);
+	buf_close(&ctx->buf);
+	free(ctx);
+	return 0;
+}
+
+/* conf_set sets one property. Returns  0, or -EINVAL with error filled */
+static int conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, char error[256])
+{
+	char why[160];
+
+	if (rd_kafka_conf_set(conf, name, value, why, sizeof(why)) == RD_KAFKA_CONF_OK)
+		return 0;
+	snprintf(error, 256, "kafka: librdkafka refuses %.60s: %.150s", name, why);
+	return -EINVAL;
+}
+
+/* conf_fill sets ours, then the user's, which win. */
+static int conf_fill(
+	rd_kafka_conf_t *conf, const struct sink_options *opt, const char *brokers, char error[256])
+{
+	char bytes[16];
+	const char *const ours[][2] = {
+		{"bootstrap.servers", brokers},
+		{"client.id", "pkt-sniffer"},
+		{"enable.idempotence", "true"},
+		{"acks", "all"},
+		{"linger.ms", "0"},
+		{"partitioner", "murmur2_random"},
+		{"message.max.bytes", bytes},
+		{"queue.buffering.max.messages", "1000000"},
+		{"topic.metadata.propagation.max.ms", "5000"},
+		{"reconnect.backoff.max.ms", "500"},
+	};
+	int rc = 0;
+
+	snprintf(bytes, sizeof(bytes), "%u",
+		opt->batch_bytes < 1000000 - RECORD_OVERHEAD ? 1000000
+							     : opt->batch_bytes + RECORD_OVERHEAD);
+	for (unsigned i = 0; i < sizeof(ours) / sizeof(ours[0]) && rc == 0; i++)
+		rc = conf_set(conf, ours[i][0], ours[i][1], error);
+	for (unsigned i = 0; i < opt->params_n && rc == 0; i++)
+		if (strncmp(opt->params[i].key, "kafka.", 6) == 0)
+			rc = conf_set(conf, opt->params[i].key + 6, opt->params[i].value, error);
+	return rc;
+}
+
+/* brokers_check asks for metadata, so that a wrong address is said at once. */
+static int brokers_check(
+	struct sink_ctx *ctx, const char *brokers, unsigned connect_ms, char error[256])
+{
+	const struct rd_kafka_metadata *metadata;
+	uint64_t deadline_ns = monotonic_ns() + connect_ms * 1000000ull;
+	rd_kafka_resp_err_t err;
+
+	if (!connect_ms)
+		return 0;
+	do {
+		err = rd_kafka_metadata(ctx->producer, 0, NULL, &metadata, 500);
+		rd_kafka_poll(ctx->producer, 0); /* on_error */
+		if (!err) {
+			rd_kafka_metadata_destroy(metadata);
+			return 0;
+		}
+	} while (monotonic_ns() < deadline_ns);
+	snprintf(error, 256,
+		"kafka: no broker answers at %.70s within %u ms (%.90s); check the "
+		"address or start it",
+		brokers, connect_ms,
+		ctx->broker_error[0] ? ctx->broker_error : rd_kafka_err2str(err));
+	return -ECONNREFUSED;
+}
+
+/* producer_open makes the producer. Returns  0, or -errno with error filled */
+static int producer_open(
+	struct sink_ctx *ctx, const struct sink_options *opt, const char *brokers, char error[256])
+{
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	char why[160];
+	int rc = conf_fill(conf, opt, brokers, error);
+
+	if (rc < 0) {
+		rd_kafka_conf_destroy(conf);
+		return rc;
+	}
+	rd_kafka_conf_set_opaque(conf, ctx);
+	rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
+	rd_kafka_conf_set_error_cb(conf, on_error);
+	rd_kafka_conf_set_log_cb(conf, on_log);
+	ctx->producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
+	if (ctx->producer)
+		return 0;
+	rd_kafka_conf_destroy(conf);
+	snprintf(error, 256, "kafka: %.200s", why);
+	return -EINVAL;
+}
+
+/* target_split takes "host:port,…/prefix" apart. Returns  0, or -EINVAL with error filled */
+static int target_split(
+	struct sink_ctx *ctx, const char *target, char brokers[1024], char error[256])
+{
+	const char *slash = strchr(target, '/');
+	size_t len = slash ? (size_t)(slash - target) : strlen(target);
+
+	if (!len || len >= 1024 || (slash && strlen(slash + 1) >= sizeof(ctx->prefix))) {
+		snprintf(error, 256,
+			"kafka://%.120s: expected kafka://HOST:PORT[,HOST:PORT…]/PREFIX", target);
+		return -EINVAL;
+	}
+	memcpy(brokers, target, len);
+	brokers[len] = 0;
+	if (slash)
+		snprintf(ctx->prefix, sizeof(ctx->prefix), "%s", slash + 1);
+	return 0;
+}
+
+static int kafka_open(struct sink_ctx **out, const struct sink_options *opt, char error[256])
+{
+	const char *mode = sink_param(opt, "mode", "batch");
+	struct sink_ctx *ctx = calloc(1, sizeof(*ctx));
+	unsigned connect_ms = CONNECT_MS;
+	char brokers[1024];
+	int rc = -ENOMEM;
+
+	snprintf(error, 256, "kafka: no memory");
+	if (!ctx || buf_open(&ctx->buf) < 0)
+		goto failed;
+	ctx->counts = opt->counts;
+	ctx->quota = opt->quota;
+	ctx->boot_id = opt->boot_id;
+	ctx->source = (struct str){opt->source, (uint32_t)strnlen(opt->source, 63)};
+	while (ctx->mode <= MODE_DELIMITED && strcmp(mode, mode_names[ctx->mode]) != 0)
+		ctx->mode++;
+	if (ctx->mode > MODE_DELIMITED) {
+		snprintf(error, 256, "kafka: mode=%.60s is not known: batch, single or delimited",
+			mode);
+		rc = -EINVAL;
+		goto failed;
+	}
+	rc = sink_param_number(opt, "connect_ms", 0, 3600000, &connect_ms, error);
+	if (rc == 0)
+		rc = target_split(ctx, opt->target, brokers, error);
+	if (rc == 0)
+		rc = producer_open(ctx, opt, brokers, error);
+	if (rc == 0)
+		rc = brokers_check(ctx, brokers, connect_ms, error);
+	if (rc < 0)
+		goto failed;
+	*out = ctx;
+	return 0;
+
+failed:
+	if (ctx)
+		kafka_close(ctx);
+	return rc;
+}
+
+static const char *const kafka_keys[] = {"mode", "connect_ms", "kafka.*", NULL};
+
+const struct sink kafka_sink = {
+	.name = "kafka",
+	.help = "kafka://HOST:PORT[,…]/PREFIX "
+		"[?mode=batch|single|delimited&connect_ms=N&kafka.NAME=VALUE]",
+	.keys = kafka_keys,
+	.live_when_full = WHEN_FULL_DROP_NEWEST,
+	.open = kafka_open,
+	.submit = kafka_submit,
+	.poll = kafka_poll,
+	.flush = kafka_flush,
+	.error = kafka_error,
+	.close = kafka_close,
+};
