@@ -170,15 +170,13 @@ static int offset_at(const struct zone *z, int64_t utc)
 					 : z->dst; /* the south: summer spans the new year */
 }
 
-/* start_of is the instant (UTC, s) at which a local day begins. */
+/* start_of is the first instant (UTC, s) of a local day. A clock that jumps over midnight starts
+ * the day with its jump, which is where midnight of the time before it would be. */
 static int64_t start_of(const struct zone *z, int64_t day)
 {
-	int64_t utc = day * DAY - z->std;
 	int64_t summer = day * DAY - z->dst;
 
-	return offset_at(z, summer) == z->dst && summer < utc ? summer
-	       : offset_at(z, utc) == z->std                  ? utc
-							      : summer;
+	return offset_at(z, summer) == z->dst ? summer : day * DAY - z->std;
 }
 
 uint64_t tz_midnight(const char *posix_tz, uint64_t now_ns, uint64_t *next)
@@ -188,7 +186,8 @@ uint64_t tz_midnight(const char *posix_tz, uint64_t now_ns, uint64_t *next)
 
 	if (!posix_tz || !read_zone(posix_tz, &z))
 		z = (struct zone){0};
-	day = (now + offset_at(&z, now)) / DAY;
+	now += offset_at(&z, now);
+	day = now < 0 ? -1 : now / DAY;
 	start = start_of(&z, day);
 	if (next)
 		*next = (uint64_t)start_of(&z, day + 1) * NS_PER_S;

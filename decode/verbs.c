@@ -4,9 +4,15 @@ enum { DIGITS_MAX = 24 };
 
 struct str text_clean(struct events *out, const uint8_t *p, uint32_t len)
 {
-	char *text = events_alloc(out, 2 * (size_t)len);
+	const uint8_t *nul = memchr(p, 0, len);
 	uint32_t n = 0;
+	char *text;
 
+	if (nul)
+		len = (uint32_t)(nul - p);
+	while (len && p[len - 1] == ' ')
+		len--;
+	text = events_alloc(out, 2 * (size_t)len);
 	if (!text)
 		return (struct str){0};
 	for (uint32_t i = 0; i < len; i++) {

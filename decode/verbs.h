@@ -19,8 +19,8 @@ static inline uint64_t load_le48(const uint8_t *p)
 	return load_le32(p) | (uint64_t)load_le16(p + 4) << 32;
 }
 
-/* text_clean copies text of which a byte is not ASCII, each such byte as the UTF-8 of its Latin-1
- * meaning: a protobuf string must be UTF-8, and nothing is lost.
+/* text_clean makes a str of text that has bytes which a protobuf string of C cannot hold: it ends
+ * at the first NUL, and a byte that is not ASCII becomes the UTF-8 of its Latin-1 meaning.
  *
  * Takes    out: the newest event gets the room */
 struct str text_clean(struct events *out, const uint8_t *p, uint32_t len);
@@ -49,14 +49,14 @@ static inline bool text_is_plain(uint8_t c)
 /* date_of_days turns days since 1970-01-01 into yyyymmdd. days <= 65535 */
 uint32_t date_of_days(uint32_t days);
 
-/* text_ascii makes a str of bytes that are ASCII, as nearly all are. */
+/* text_ascii makes a str of bytes that are ASCII and not NUL, as nearly all are. */
 static inline struct str text_ascii(struct events *out, const uint8_t *p, uint32_t len)
 {
-	uint8_t high = 0;
+	uint8_t odd = 0;
 
 	for (uint32_t i = 0; i < len; i++)
-		high |= p[i];
-	if (__builtin_expect(high & 0x80, 0))
+		odd |= (uint8_t)(p[i] | (p[i] - 1));
+	if (__builtin_expect(odd & 0x80, 0))
 		return text_clean(out, p, len);
 	return (struct str){(const char *)p, len};
 }
@@ -68,7 +68,8 @@ static inline struct str text_space(struct events *out, const uint8_t *p, uint32
 		uint64_t text = load_le64(p), ink = text ^ 0x2020202020202020u;
 
 		len = ink ? 8 - (uint32_t)__builtin_clzll(ink) / 8 : 0;
-		if (__builtin_expect((text & 0x8080808080808080u) != 0, 0))
+		if (__builtin_expect(
+			    ((text | (text - 0x0101010101010101u)) & 0x8080808080808080u) != 0, 0))
 			return text_clean(out, p, len);
 		return (struct str){(const char *)p, len};
 	}
