@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "engine/config_rows.h"
 
 /* config_text is one text that the configuration owns; what was overwritten lives until
@@ -211,8 +212,18 @@ static void expected(char error[CONFIG_ERROR], const struct config_row *row)
 		break;
 	default:
 		config_say(error, "expected at most %ju %s", (uintmax_t)row->max,
-			row->kind == KIND_TEXT ? "bytes of text" : "texts");
+			row->kind == KIND_TEXT ? "bytes of UTF-8 text" : "texts");
 	}
+}
+
+static bool name_sound(struct str name)
+{
+	for (uint32_t i = 0; i < name.len; i++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-",
+			    name.p[i]) ||
+			!name.p[i])
+			return false;
+	return name.len > 0 && name.len <= 255;
 }
 
 int config_append(struct config *cfg, const struct config_row *row, void *entry, struct str name,
@@ -225,6 +236,16 @@ int config_append(struct config *cfg, const struct config_row *row, void *entry,
 
 	if (!kept || !kept_name)
 		return no_memory(error);
+	if (row->kind == KIND_PAIRS && !name_sound(name)) {
+		config_say(error,
+			"\"%.*s\": expected a name of at most 255 letters, digits, _, - and dots",
+			(int)(name.len > 64 ? 64 : name.len), name.p);
+		return -EINVAL;
+	}
+	if (!utf8_text(text)) {
+		config_say(error, "expected UTF-8 without NUL");
+		return -EINVAL;
+	}
 	if (row->kind == KIND_PAIRS) {
 		for (unsigned i = 0; i < pairs->n; i++)
 			if (str_equal(name, str_of(pairs->v[i][0]))) {
@@ -305,7 +326,7 @@ int config_value(struct config *cfg, const struct config_row *row, void *entry, 
 
 	switch (row->kind) {
 	case KIND_TEXT:
-		if (text.len <= row->max && !memchr(text.p, '\0', text.len)) {
+		if (text.len <= row->max && utf8_text(text)) {
 			v.text = text_keep(cfg, text);
 			if (!v.text)
 				return no_memory(error);

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/utf8.h"
 #include "engine/config_rows.h"
 
 static bool plain(const char *text)
@@ -25,17 +26,17 @@ static void yaml_text(FILE *out, const char *text)
 		return;
 	}
 	fputc('"', out);
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
+	for (struct str rest = str_of(text); rest.len;) {
+		uint32_t c = utf8_take(&rest);
 
 		if (c == '"' || c == '\\')
-			fprintf(out, "\\%c", c);
-		else if (c < 0x20 || c == 0x7f)
-			fprintf(out, "\\x%02X", c);
+			fprintf(out, "\\%c", (char)c);
 		else if (c == '$')
 			fputs("$$", out);
+		else if (c >= 0x20 && c < 0x7f)
+			fputc((int)c, out);
 		else
-			fputc(c, out);
+			fprintf(out, c <= 0xffff ? "\\u%04X" : "\\U%08X", c);
 	}
 	fputc('"', out);
 }
@@ -77,6 +78,14 @@ static void texts_print(FILE *out, const struct config_texts *texts)
 	fputc(']', out);
 }
 
+static void ports_print(FILE *out, const struct config_ports *ports)
+{
+	fputc('[', out);
+	for (unsigned i = 0; i < ports->n; i++)
+		fprintf(out, "%s%u", i ? ", " : "", ports->v[i]);
+	fputc(']', out);
+}
+
 static void pairs_print(FILE *out, const struct config_pairs *pairs, bool with_secrets)
 {
 	fputc('{', out);
@@ -106,56 +115,44 @@ static void text_print(FILE *out, const char *text, bool with_secrets)
 static void value_print(
 	FILE *out, const struct config_row *row, const void *entry, bool with_secrets)
 {
-	const union {
-		const char *text;
-		struct config_texts texts;
-		struct config_pairs pairs;
-		struct config_ports ports;
-		uint64_t number;
-		uint32_t word;
-		double speed;
-		bool flag;
-	} *v = (const void *)((const char *)entry + row->offset);
+	const void *at = (const char *)entry + row->offset;
 
 	switch (row->kind) {
 	case KIND_TEXT:
-		text_print(out, v->text, with_secrets);
+		text_print(out, *(const char *const *)at, with_secrets);
 		break;
 	case KIND_TEXTS:
-		texts_print(out, &v->texts);
+		texts_print(out, at);
 		break;
 	case KIND_PAIRS:
-		pairs_print(out, &v->pairs, with_secrets);
+		pairs_print(out, at, with_secrets);
 		break;
 	case KIND_PORTS:
-		fputc('[', out);
-		for (unsigned i = 0; i < v->ports.n; i++)
-			fprintf(out, "%s%u", i ? ", " : "", v->ports.v[i]);
-		fputc(']', out);
+		ports_print(out, at);
 		break;
 	case KIND_NUMBER:
-		fprintf(out, "%" PRIu64, v->number);
+		fprintf(out, "%" PRIu64, *(const uint64_t *)at);
 		break;
 	case KIND_DATE:
-		if (v->word)
-			fprintf(out, "%08u", v->word);
+		if (*(const uint32_t *)at)
+			fprintf(out, "%08u", *(const uint32_t *)at);
 		else
 			fputs("\"\"", out);
 		break;
 	case KIND_SPEED:
-		if (v->speed == 0)
+		if (*(const double *)at == 0)
 			fputs("max", out);
 		else
-			fprintf(out, "%.15g", v->speed);
+			fprintf(out, "%.15g", *(const double *)at);
 		break;
 	case KIND_FLAG:
-		fputs(v->flag ? "true" : "false", out);
+		fputs(*(const bool *)at ? "true" : "false", out);
 		break;
 	case KIND_WORD:
-		word_print(out, row, v->word);
+		word_print(out, row, *(const uint32_t *)at);
 		break;
 	case KIND_SET:
-		set_print(out, row, v->word);
+		set_print(out, row, *(const uint32_t *)at);
 		break;
 	}
 }

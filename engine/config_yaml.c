@@ -111,11 +111,6 @@ static int pairs_load(
 			break;
 		wrong(r, key->start_mark);
 		config_say(r->error, "%s: ", row->key);
-		if (scalar(key).len == 0 || strlen(scalar(key).p) != scalar(key).len ||
-			strlen(scalar(value).p) != scalar(value).len) {
-			config_say(r->error, "expected a name and a value without NUL");
-			return -EINVAL;
-		}
 		rc = config_append(r->cfg, row, entry, scalar(key), scalar(value), r->error);
 	}
 	return rc;
@@ -138,9 +133,8 @@ static int sequence_load(
 			return rc;
 		wrong(r, item->start_mark);
 		config_say(r->error, "%s: ", row->key);
-		if (strlen(scalar(item).p) != scalar(item).len ||
-			(row->kind != KIND_TEXTS && len + scalar(item).len + 2 > sizeof(joined))) {
-			config_say(r->error, "expected text without NUL, of less than 1024 bytes");
+		if (row->kind != KIND_TEXTS && len + scalar(item).len + 2 > sizeof(joined)) {
+			config_say(r->error, "expected less than 1024 bytes");
 			return -EINVAL;
 		}
 		if (row->kind == KIND_TEXTS) {

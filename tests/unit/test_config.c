@@ -146,7 +146,7 @@ static const struct {
 	{"source: {snaplen: !!float 96}\n", "t.yaml:1:19:", "expected no tag"},
 	{"? [a]\n: b\n", "t.yaml:1:3:", "expected a scalar, found a sequence"},
 	{"tcp: {}\n---\ntcp: {}\n", "t.yaml:2:1:", "a second document"},
-	{"source: {file: \"a\\0b\"}\n", "t.yaml:1:16:", "bytes of text"},
+	{"source: {file: \"a\\0b\"}\n", "t.yaml:1:16:", "UTF-8 text"},
 	{"source: {file: \"a\x01\"}\n", "t.yaml:", "control characters"},
 	{"source: {file: \"\xff\xfe\"}\n", "t.yaml:", "UTF-8"},
 	{"# ${NO_SUCH}\nsource: {file: ${NO_SUCH_VARIABLE}}\n",
