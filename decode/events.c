@@ -1,22 +1,6 @@
 /* Hot path: no allocation, lock, system call or log. */
 #include "decode/events.h"
 
-#include <errno.h>
-#include <stdlib.h>
-
-int events_init(struct events *evs, void (*flush)(struct events *evs), void *ctx)
-{
-	*evs = (struct events){.flush = flush, .ctx = ctx};
-	evs->arena = aligned_alloc(64, EVENTS_ARENA); /* at start only */
-	return evs->arena ? 0 : -ENOMEM;
-}
-
-void events_free(struct events *evs)
-{
-	free(evs->arena);
-	evs->arena = NULL;
-}
-
 void events_flush(struct events *evs)
 {
 	if (evs->n == 0)
