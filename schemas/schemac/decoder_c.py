@@ -220,17 +220,23 @@ class Decoder(Messages):
         sbe = self.p.framing.sbe
         if sbe:
             e = "be" if self.p.big else "le"
-            out("uint32_t block, schema, template;", "", f"if (!bytes_has(msg, {sbe.size}))", "\treturn false;",
+            out("uint32_t block, schema, template, version;", "struct bytes rest;", "struct group group;", "",
+                f"if (!bytes_has(msg, {sbe.size}))", "\treturn false;",
+                f"version = load_{e}16(msg.p + {sbe.version_at});",
                 f"block = load_{e}16(msg.p + {sbe.block_at});")
             for name, at, size in (("schema", sbe.schema_at, sbe.schema_size),
                                    ("template", sbe.template_at, sbe.template_size)):
                 out(f"{name} = {f'msg.p[{at}]' if size == 1 else f'load_{e}16(msg.p + {at})'};")
-            out(f"if (load_{e}16(msg.p + {sbe.version_at}) > 1000 || !bytes_has(msg, {sbe.size} + block))",
-                "\treturn false;")
+            out(f"if (version > 1000 || !bytes_has(msg, {sbe.size} + block))", "\treturn false;",
+                f"rest = (struct bytes){{msg.p + {sbe.size} + block, msg.end}};")
             out("switch (schema << 16 | template) {")
             for msg in self.p.messages:
-                least = f"block >= {msg.root.length}" if msg.root.length else "true"
-                out(f"case {msg.schema << 16 | msg.type:#x}: /* {msg.name} */", f"\treturn {least};")
+                tests = [f"block < {msg.root.length}"] if msg.root.length else []
+                tests += [f"({t})" for t in (self.group_refused(msg, g, "group") for g in msg.groups)]
+                out(f"case {msg.schema << 16 | msg.type:#x}: /* {msg.name} */")
+                if tests:
+                    out(f"\tif ({' || '.join(tests)})", "\t\treturn false;")
+                out("\treturn true;")
         else:
             f = self.p.framing
             type_ = Wire("type", f.type_at, f.type_size, f"u{8 * f.type_size}", self.p.big)

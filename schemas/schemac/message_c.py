@@ -117,15 +117,17 @@ class Messages:
         return msg.emits + [e for g in msg.groups for e in g.emits]
 
     def group_read(self, out: Out, msg: Message, i: int, group: Group) -> None:
+        out(f"if ({self.group_refused(msg, group, f'group{i}')}) /* {group.name} */", "\treturn -REASON_group_size;")
+
+    def group_refused(self, msg: Message, group: Group, name: str) -> str:
+        """Condition that is true when a group does not fit; reads it off rest into the variable name."""
         most = (1 << 8 * group.count_size) - 1
         per_entry = max([len(r.rows) for e in self.all_emits(msg) for r in e.from_groups if r.group is group] + [1])
         most = min(most, PARTS_MAX // (ROW_BYTES_MAX * per_entry))
         dim = (f"(struct group_dimension){{{group.dim_size}, {group.block_at}, {group.block_size}, "
                f"{group.count_at}, {group.count_size}, {'true' if self.p.big else 'false'}}}")
-        test = f"!group_read(&rest, {dim}, {max(group.entry.length, 1)}, {most}, &group{i})"
-        if group.since:
-            test = f"version >= {group.since} && {test}"
-        out(f"if ({test}) /* {group.name} */", "\treturn -REASON_group_size;")
+        test = f"!group_read(&rest, {dim}, {max(group.entry.length, 1)}, {most}, &{name})"
+        return f"version >= {group.since} && {test}" if group.since else test
 
     def group_loop(self, out: Out, msg: Message, i: int, group: Group) -> None:
         entry = f"entry{i}"
