@@ -13,7 +13,8 @@ struct test_vector {
 	int after; /* number of the vector to decode before, or -1 */
 	uint32_t events_n;
 	struct {
-		const uint8_t *data; /* one events.v1.Event, envelope as an empty base with sub_seq from 0 */
+		const uint8_t *data; /* one events.v1.Event, envelope as an empty base with sub_seq
+					from 0 */
 		uint32_t len;
 	} events[VECTOR_EVENTS_MAX];
 };
