@@ -1,6 +1,5 @@
-/* Hot path: no allocation, lock, system call or log.
- *
- * Files of messages without packets: Nasdaq's BinaryFILE (length u16 big-endian, message; length 0
+/* Hot path: no allocation, lock, system call or log. */
+/* Files of messages without packets: Nasdaq's BinaryFILE (length u16 big-endian, message; length 0
  * ends the session), its variant with zero in place of every length, and FIX text. */
 #define _GNU_SOURCE
 #include "capture/replay.h"
@@ -10,6 +9,7 @@
 enum {
 	PREFIX = 2,
 	RECOGNISED_LENGTH_MAX = 1024, /* no feed's message is longer; text read as a length is */
+	RECOGNISED_MIN = 2, /* messages that make a format likely, unless the file holds no more */
 	RECOGNISED_MESSAGES = 64,
 };
 
@@ -61,18 +61,16 @@ static bool binaryfile_recognise(struct bytes head, bool whole)
 {
 	unsigned messages = 0;
 
-	while (bytes_has(head, PREFIX + 1) && messages < RECOGNISED_MESSAGES) {
+	for (; bytes_has(head, PREFIX + 1) && messages < RECOGNISED_MESSAGES; messages++) {
 		uint16_t len = load_be16(head.p);
 
 		if (len == 0 || len > RECOGNISED_LENGTH_MAX || !isalnum(head.p[PREFIX]))
-			return false;
+			return messages >= (len == 0 ? 1 : RECOGNISED_MIN);
 		if (!bytes_has(head, (size_t)PREFIX + len))
-			return messages > 0; /* cut short in a later message */
+			break;
 		bytes_take(&head, (size_t)PREFIX + len);
-		messages++;
 	}
-	return messages > 0 && (!whole || messages == RECOGNISED_MESSAGES || bytes_len(head) == 0 ||
-				       load_u8(head.p) == 0);
+	return messages >= (whole ? 1 : RECOGNISED_MIN);
 }
 
 static enum step binaryfile_next(struct replay *r, struct packet *pkt)
@@ -98,18 +96,16 @@ static bool itch50_nolength_recognise(struct bytes head, bool whole)
 {
 	unsigned messages = 0;
 
-	(void)whole;
-	while (bytes_has(head, PREFIX + 1) && messages < RECOGNISED_MESSAGES) {
+	for (; bytes_has(head, PREFIX + 1) && messages < RECOGNISED_MESSAGES; messages++) {
 		uint8_t len = itch50_length[head.p[PREFIX]];
 
 		if (load_be16(head.p) != 0 || len == 0)
-			return false;
+			return messages >= RECOGNISED_MIN;
 		if (!bytes_has(head, (size_t)PREFIX + len))
 			break;
 		bytes_take(&head, (size_t)PREFIX + len);
-		messages++;
 	}
-	return messages > 0;
+	return messages >= (whole ? 1 : RECOGNISED_MIN);
 }
 
 static enum step itch50_nolength_next(struct replay *r, struct packet *pkt)

@@ -1,6 +1,5 @@
-/* Hot path: no allocation, lock, system call or log.
- *
- * pcap: a file header of 24 bytes, then packets behind a header of 16, in the writer's byte order.
+/* Hot path: no allocation, lock, system call or log. */
+/* pcap: a file header of 24 bytes, then packets behind a header of 16, in the writer's byte order.
  */
 #include "capture/replay.h"
 

@@ -1,6 +1,5 @@
-/* Hot path: no allocation, lock, system call or log.
- *
- * pcapng: blocks {type, total length, body, total length again}, in sections that each have a byte
+/* Hot path: no allocation, lock, system call or log. */
+/* pcapng: blocks {type, total length, body, total length again}, in sections that each have a byte
  * order and a list of interfaces. Spec: draft-ietf-opsawg-pcapng. */
 #include "capture/replay.h"
 

@@ -91,6 +91,21 @@ struct replay {
 int replay_open_memory(struct source **src, struct bytes data, bool streamed,
 	const struct source_options *opt, char error[256]);
 
+/* Between the hot file and the cold one. */
+int replay_burst(struct source *src, struct packet *pkts, unsigned max);
+uint64_t replay_clock_ns(void); /* CLOCK_MONOTONIC */
+
+/* replay_more brings the next bytes, or the next round.
+ * Returns  0: go on, 1: nothing now or the end is set, or -errno */
+int replay_more(struct replay *r);
+
+/* replay_lost counts the record at which a file broke, on one of its workers. */
+void replay_lost(struct replay *r);
+
+/* replay_link_check makes an expression that means nothing on the first link type an error.
+ * Returns  0 or -EINVAL */
+int replay_link_check(struct replay *r, uint16_t link);
+
 /* replay_damaged writes the error of a record at the next byte. Returns STEP_DAMAGED */
 enum step replay_damaged(struct replay *r, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
