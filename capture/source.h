@@ -60,6 +60,7 @@ struct source_ops {
 /* source is the common head of every kind; kinds embed it first. */
 struct source {
 	const struct source_ops *ops;
+	bool hides_loss;         /* it cannot count what it loses: gaps stay undecided */
 	enum source_end end;     /* set by burst when it returns 0 for ever after */
 	char error[256];         /* what happened, where, what to do: for end > SOURCE_END and -errno */
 	char name[64];           /* "eth0", "day.pcapng", "0000:18:00.0" */
@@ -100,4 +101,3 @@ struct source_options {
  * Returns  0 with *src the caller's to close, or -errno */
 int source_open_replay(struct source **src, const char *path, const struct source_options *opt, char error[256]);
 int source_open_afpacket(struct source **src, const char *iface, const struct source_options *opt, char error[256]);
-int source_open_ethdev(struct source **src, uint16_t port, uint16_t queue, const struct source_options *opt, char error[256]);

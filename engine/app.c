@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "capture/eal.h"
 #include "engine/feed_spec.h"
 #include "engine/sources.h"
 #include "engine/worker_hooks.h"
@@ -130,9 +131,10 @@ int app_workers(struct app *app)
 	int rc;
 
 	app->workers_n = 0;
+	app->setup.losses = calloc(n, sizeof(*app->setup.losses));
 	app->rings = calloc((size_t)n * (app->publishers_n + 1), sizeof(*app->rings));
 	app->workers = aligned_alloc(64, n * ((sizeof(*app->workers) + 63) / 64 * 64));
-	if (!app->rings || !app->workers) {
+	if (!app->rings || !app->workers || !app->setup.losses) {
 		LOG(ERROR, "%u workers: out of memory", n);
 		return -ENOMEM;
 	}
@@ -178,6 +180,8 @@ void app_close(struct app *app)
 		publisher_close(app->publishers[i]);
 	filter_close(app->filter);
 	feed_table_free(&app->table);
+	eal_stop();
+	free(app->setup.losses);
 	free(app->rings);
 	free(app->workers);
 }

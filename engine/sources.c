@@ -1,10 +1,15 @@
 #include "engine/sources.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "base/log.h"
+#include "capture/eal.h"
+#include "capture/ethdev.h"
+#include "capture/handoff.h"
 
-static const char *const formats[] = {NULL, "pcap", "pcapng", "binaryfile", "fix"};
+static const char *const formats[] = {NULL, "pcap", "pcapng", "binaryfile", "itch50-nolength", "fix"};
 
 static bool is_multicast(const struct address *a)
 {
@@ -22,24 +27,91 @@ static unsigned groups_of(const struct feed_table *table, struct address *groups
 	return n;
 }
 
-static int source_open(struct source **src, const struct config *cfg, const struct source_options *opt,
+/* open_port starts DPDK and its port. */
+static int open_port(struct ethdev_port **port, const struct config *cfg, const struct source_options *opt,
 	char error[256])
 {
-	switch (config_source_kind(cfg)) {
-	case CONFIG_FILE:
-		return source_open_replay(src, cfg->source.file, opt, error);
-	case CONFIG_INTERFACE:
-		return source_open_afpacket(src, cfg->source.interface, opt, error);
-	default:
-		snprintf(error, 256, "no source: name an interface, or a file with -r");
-		return -EINVAL;
+	const char *mode;
+	uint16_t id;
+	int rc = eal_start(cfg->source.eal.v, cfg->source.eal.n, &mode, error);
+
+	if (rc == 0)
+		rc = eal_port(cfg->source.port, &id, error);
+	if (rc == 0)
+		rc = ethdev_port_open(port, id, (uint16_t)opt->workers, opt, error);
+	if (rc == 0)
+		LOG(INFO, "DPDK port runs memory=\"%s\" queues=%u", mode, ethdev_port_queues(*port));
+	return rc;
+}
+
+/* open_queue opens worker w's own queue of a live source; *src NULL: it has none. */
+static int open_queue(struct source **src, const struct config *cfg, struct ethdev_port *port, unsigned w,
+	const struct source_options *opt, char error[256])
+{
+	*src = NULL;
+	if (port)
+		return w < ethdev_port_queues(port) ? source_open_ethdev(src, port, (uint16_t)w, opt, error) : 0;
+	return w == 0 ? source_open_afpacket(src, cfg->source.interface, opt, error) : 0;
+}
+
+/* open_live opens a source that has fewer queues than there are workers, or queues that know nothing of
+ * channels: packets are handed on to their owner. */
+static int open_live(struct source *sources[], const struct config *cfg, struct source_options *opt, char error[256])
+{
+	struct ethdev_port *port = NULL;
+	struct handoff *handoff = NULL;
+	unsigned w = 0;
+	int rc = 0;
+
+	if (config_source_kind(cfg) == CONFIG_PORT)
+		rc = open_port(&port, cfg, opt, error);
+	if (rc == 0 && opt->workers > 1) {
+		rc = handoff_open(&handoff, opt->workers, steer_packet, opt->steer_ctx);
+		snprintf(error, 256, "handing packets on between %u workers: %s", opt->workers, strerror(-rc));
 	}
+	opt->steer = NULL; /* every queue gives all it has */
+	for (; rc == 0 && w < opt->workers; w++) {
+		rc = open_queue(&sources[w], cfg, port, w, opt, error);
+		if (rc == 0 && handoff) {
+			struct source *inner = sources[w];
+
+			rc = handoff_source(&sources[w], handoff, w, inner);
+			if (rc < 0 && inner)
+				inner->ops->close(inner);
+		}
+		if (rc < 0)
+			break;
+		sources[w]->hides_loss = port && ethdev_port_hides_loss(port);
+	}
+	while (rc < 0 && w-- > 0)
+		sources[w]->ops->close(sources[w]);
+	if (handoff)
+		handoff_release(handoff);
+	if (port)
+		ethdev_port_release(port);
+	return rc;
+}
+
+/* open_file opens the file once for each worker. */
+static int open_file(struct source *sources[], const struct config *cfg, struct source_options *opt, char error[256])
+{
+	for (unsigned w = 0; w < opt->workers; w++) {
+		int rc;
+
+		opt->worker = w;
+		rc = source_open_replay(&sources[w], cfg->source.file, opt, error);
+		while (rc < 0 && w-- > 0)
+			sources[w]->ops->close(sources[w]);
+		if (rc < 0)
+			return rc;
+	}
+	return 0;
 }
 
 int sources_open(struct source *sources[], unsigned workers, const struct config *cfg, struct filter *filter,
 	const struct steer *steer)
 {
-	static struct address groups[FEED_LINES_MAX];
+	struct address *groups = calloc(steer->table->rows_n + 1, sizeof(*groups));
 	struct source_options opt = {
 		.filter = filter,
 		.count_max = cfg->source.count,
@@ -52,23 +124,18 @@ int sources_open(struct source *sources[], unsigned workers, const struct config
 		.steer = workers > 1 ? steer_packet : NULL,
 		.steer_ctx = steer,
 		.groups = groups,
-		.groups_n = groups_of(steer->table, groups),
+		.groups_n = groups ? groups_of(steer->table, groups) : 0,
 		.ring_mib = (uint32_t)cfg->source.ring_mib,
 		.promiscuous = cfg->source.promiscuous,
 	};
-	char error[256];
+	char error[256] = "out of memory";
+	int rc = -ENOMEM;
 
-	for (unsigned w = 0; w < workers; w++) {
-		int rc;
-
-		opt.worker = w;
-		rc = source_open(&sources[w], cfg, &opt, error);
-		if (rc < 0) {
-			LOG(ERROR, "%s", error);
-			while (w-- > 0)
-				sources[w]->ops->close(sources[w]);
-			return rc;
-		}
-	}
-	return 0;
+	if (groups)
+		rc = config_source_kind(cfg) == CONFIG_FILE ? open_file(sources, cfg, &opt, error)
+							    : open_live(sources, cfg, &opt, error);
+	if (rc < 0)
+		LOG(ERROR, "%s", error);
+	free(groups);
+	return rc;
 }

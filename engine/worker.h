@@ -26,6 +26,7 @@ struct worker_setup {
 	const struct protocol *file_protocol; /* of message files */
 	struct ledger *ledger;
 	uint64_t boot_id;
+	_Atomic(uint64_t) *losses; /* by worker: packets its source has lost so far */
 };
 
 /* worker is all that one thread touches.

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "capture/eal.h"
 #include "engine/feed_spec.h"
 #include "publish/idle.h"
 
@@ -71,6 +72,7 @@ static void feed_assumed(void *ctx, const struct feed_line *line)
 	LOG(NOTICE, "recognised a feed by its bytes: --feed %s", text);
 }
 
+/* A channel's packets may have come through any queue: its gaps look at the losses of all. */
 void worker_note_losses(struct worker *w)
 {
 	struct source_stats stats = {0};
@@ -79,7 +81,10 @@ void worker_note_losses(struct worker *w)
 	w->source->ops->stats(w->source, &stats);
 	for (int i = 0; i < REASON_COUNT; i++)
 		losses += stats.dropped[i];
-	w->feeds.ctx.losses = losses;
+	atomic_store_explicit(&w->setup->losses[w->index], losses, memory_order_relaxed);
+	w->feeds.ctx.losses = 0;
+	for (unsigned i = 0; i < w->setup->cfg->engine.workers; i++)
+		w->feeds.ctx.losses += atomic_load_explicit(&w->setup->losses[i], memory_order_relaxed);
 }
 
 void worker_round(struct worker *w, uint32_t round)
@@ -150,7 +155,7 @@ int worker_init(struct worker *w, unsigned index, const struct worker_setup *set
 	rc = feeds_init(&w->feeds, &feeds, &feed_hooks, setup->table->rows, setup->table->rows_n, &w->events);
 	if (rc < 0)
 		goto free_events;
-	w->feeds.ctx.losses_known = true;
+	w->feeds.ctx.losses_known = !source->hides_loss;
 	rc = tcp_init(&w->tcp, &tcp);
 	if (rc < 0)
 		goto free_feeds;
@@ -195,6 +200,8 @@ static void *run(void *arg)
 	struct worker *w = arg;
 	struct idle idle = {0};
 
+	if (eal_started())
+		eal_worker(w->index);
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
 		unsigned did = worker_do_work(w);
 

@@ -1,0 +1,130 @@
+#define _GNU_SOURCE
+#include "capture/eal.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_lcore.h>
+
+enum { ARGS_MAX = 72 };
+
+static int started;
+
+/* attempt runs rte_eal_init with args and extra. EAL keeps pointers into its arguments and changes them: they
+ * are copies that live as long as the process. */
+static int attempt(const char *const args[], unsigned n, const char *const extra[])
+{
+	char *argv[ARGS_MAX + 6] = {strdup("pkt-sniffer")};
+	int argc = 1, rc;
+
+	for (unsigned i = 0; i < n; i++)
+		argv[argc++] = strdup(args[i]);
+	for (; *extra; extra++)
+		argv[argc++] = strdup(*extra);
+	for (int i = 0; i < argc; i++)
+		if (!argv[i])
+			return -ENOMEM;
+	rc = rte_eal_init(argc, argv);
+	return rc < 0 ? -(rte_errno ? rte_errno : EINVAL) : 0;
+}
+
+static int has(const char *const args[], unsigned n, const char *arg)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (strcmp(args[i], arg) == 0)
+			return 1;
+	return 0;
+}
+
+int eal_start(const char *const args[], unsigned n, const char **mode, char error[256])
+{
+	static const char *const as_given[] = {NULL};
+	static const char *const in_memory[] = {"--in-memory", NULL};
+	static const char *const no_huge[] = {"--no-huge", "--no-shconf", "-m", "512", NULL};
+	cpu_set_t cpus;
+	int rc;
+
+	if (n > ARGS_MAX) {
+		snprintf(error, 256, "EAL: %u arguments, %d is the most", n, ARGS_MAX);
+		return -E2BIG;
+	}
+	sched_getaffinity(0, sizeof(cpus), &cpus);
+	*mode = has(args, n, "--no-huge") ? "no huge pages" : "huge pages";
+	rc = attempt(args, n, as_given);
+	if (rc < 0 && !has(args, n, "--no-huge") && !has(args, n, "--in-memory")) {
+		*mode = "huge pages in memory";
+		rc = attempt(args, n, in_memory);
+	}
+	if (rc < 0 && !has(args, n, "--no-huge")) {
+		*mode = "no huge pages";
+		rc = attempt(args, n, no_huge);
+	}
+	sched_setaffinity(0, sizeof(cpus), &cpus); /* EAL pins its caller, and threads made later inherit that */
+	if (rc < 0) {
+		snprintf(error, 256, "EAL does not start: %s; what it says stands above", strerror(-rc));
+		return rc;
+	}
+	started = 1;
+	return 0;
+}
+
+int eal_port(const char *name, uint16_t *port, char error[256])
+{
+	char known[160] = "", ifname[RTE_ETH_NAME_MAX_LEN];
+	uint16_t id;
+	char *end;
+
+	if (name[0] == '\0') {
+		RTE_ETH_FOREACH_DEV(id) {
+			*port = id;
+			return 0;
+		}
+	} else if (rte_eth_dev_get_port_by_name(name, port) == 0) {
+		return 0;
+	} else {
+		unsigned long number = strtoul(name, &end, 10);
+
+		if (*end == '\0' && rte_eth_dev_is_valid_port((uint16_t)number)) {
+			*port = (uint16_t)number;
+			return 0;
+		}
+	}
+	RTE_ETH_FOREACH_DEV(id)
+		if (rte_eth_dev_get_name_by_port(id, ifname) == 0)
+			snprintf(known + strlen(known), sizeof(known) - strlen(known), " %s", ifname);
+	snprintf(error, 256, "DPDK port %s not found; %s%s", name[0] ? name : "(any)",
+		known[0] ? "there are:" : "DPDK drives no port: bind one with dpdk-devbind.py, or name a --vdev",
+		known);
+	return -ENODEV;
+}
+
+void eal_worker(unsigned w)
+{
+	unsigned lcore = rte_get_main_lcore(), id, n = 0;
+	cpu_set_t cpus;
+
+	RTE_LCORE_FOREACH_WORKER(id)
+		if (n++ == w)
+			lcore = id;
+	cpus = rte_lcore_cpuset(lcore);
+	sched_setaffinity(0, sizeof(cpus), &cpus);
+	rte_thread_register();
+}
+
+int eal_started(void)
+{
+	return started;
+}
+
+void eal_stop(void)
+{
+	if (started)
+		rte_eal_cleanup();
+	started = 0;
+}

@@ -1,0 +1,78 @@
+/* lane: packets copied from one worker to another; one writer, one reader, bytes in a circle.
+ *
+ *     tail ─► [record][record][record] ◄─ head        a record never wraps: a gap at the end is marked
+ *
+ * Hot path: no allocation, lock, system call or log. */
+#pragma once
+
+#include <stdalign.h>
+#include <stdatomic.h>
+
+#include "capture/source.h"
+
+struct lane {
+	uint8_t *bytes;
+	uint64_t size;                           /* power of two */
+	alignas(64) _Atomic(uint64_t) head;      /* written by the writer */
+	uint64_t tail_seen;
+	alignas(64) _Atomic(uint64_t) tail;      /* written by the reader: what it no longer needs */
+	uint64_t read;                           /* up to here records were handed out */
+};
+
+struct lane_record {
+	uint64_t len; /* of the record; 0: nothing more before the end of the circle */
+	struct packet pkt;
+};
+
+/* lane_push copies a packet in. Thread: the writer. Returns false when there is no room. */
+static inline bool lane_push(struct lane *lane, const struct packet *pkt)
+{
+	uint64_t need = (sizeof(struct lane_record) + pkt->caplen + 63) & ~63ull;
+	uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
+	uint64_t to_end = lane->size - (head & (lane->size - 1)), all = to_end < need ? to_end + need : need;
+	struct lane_record *rec;
+
+	if (head + all - lane->tail_seen > lane->size) {
+		lane->tail_seen = atomic_load_explicit(&lane->tail, memory_order_acquire);
+		if (head + all - lane->tail_seen > lane->size)
+			return false;
+	}
+	rec = (struct lane_record *)(lane->bytes + (head & (lane->size - 1)));
+	if (to_end < need) {
+		rec->len = 0;
+		head += to_end;
+		rec = (struct lane_record *)lane->bytes;
+	}
+	rec->len = need;
+	rec->pkt = *pkt;
+	rec->pkt.data = (uint8_t *)(rec + 1);
+	memcpy(rec + 1, pkt->data, pkt->caplen);
+	atomic_store_explicit(&lane->head, head + need, memory_order_release);
+	return true;
+}
+
+/* lane_peek hands out up to max packets, borrowed until lane_release. Thread: the reader. */
+static inline unsigned lane_peek(struct lane *lane, struct packet *pkts, unsigned max)
+{
+	uint64_t head = atomic_load_explicit(&lane->head, memory_order_acquire);
+	unsigned n = 0;
+
+	while (n < max && lane->read != head) {
+		const struct lane_record *rec =
+			(const struct lane_record *)(lane->bytes + (lane->read & (lane->size - 1)));
+
+		if (rec->len == 0) {
+			lane->read += lane->size - (lane->read & (lane->size - 1));
+			continue;
+		}
+		pkts[n++] = rec->pkt;
+		lane->read += rec->len;
+	}
+	return n;
+}
+
+/* lane_release gives the room of everything handed out back to the writer. Thread: the reader. */
+static inline void lane_release(struct lane *lane)
+{
+	atomic_store_explicit(&lane->tail, lane->read, memory_order_release);
+}
