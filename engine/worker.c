@@ -42,7 +42,7 @@ void worker_flush(struct events *evs)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < evs->n; i++)
-		if (w->families >> event_family[evs->ev[i]->type] & 1)
+		if (w->families >> family_of_type[evs->ev[i]->type] & 1)
 			evs->ev[n++] = evs->ev[i];
 	w->counts.events_in += evs->n;
 	w->counts.events_out += n;

@@ -3,8 +3,8 @@
 
 #include "engine/worker.h"
 
-/* event_family is the family (FAMILY_x) of each event type. */
-extern const uint8_t event_family[];
+/* family_of_type is the family (FAMILY_x) of each event type. */
+extern const uint8_t family_of_type[];
 
 uint64_t worker_now_ns(void); /* CLOCK_REALTIME */
 

@@ -8,7 +8,7 @@
 #include "engine/feed_spec.h"
 #include "publish/idle.h"
 
-const uint8_t event_family[] = {
+const uint8_t family_of_type[] = {
 	[EVENT_MBO] = FAMILY_MBO,
 	[EVENT_MBP] = FAMILY_MBP,
 	[EVENT_BBO] = FAMILY_BBO,
