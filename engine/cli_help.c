@@ -103,7 +103,9 @@ static void man(FILE *out)
 {
 	char name[64];
 
-	fputs(".\\\" Written by pkt-sniffer --help=man; do not edit.\n.TH PKT-SNIFFER 8\n", out);
+	fputs(".\\\" Written by pkt-sniffer --help=man; do not edit.\n.TH PKT-SNIFFER 8\n.ad "
+	      "l\n.nh\n",
+		out);
 	section(out, "NAME");
 	roff(out, "pkt-sniffer - packets in, decoded market events out");
 	section(out, "SYNOPSIS");

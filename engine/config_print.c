@@ -289,13 +289,13 @@ void config_example(FILE *out)
 
 			if (&config_groups[row->group] != g)
 				continue;
-			fprintf(out, "  # %s (", row->help);
+			fprintf(out, g->most ? "  # %s: %s (" : "  # %.0s%s (", row->key,
+				row->help);
 			takes(out, row);
-			fprintf(out, ")\n%s", g->most ? "" : "#  ");
-			if (!g->most)
-				fprintf(out, "%s: %s\n", row->key, *row->dflt ? row->dflt : "\"\"");
+			if (g->most)
+				fprintf(out, *row->dflt ? "; default %s)\n" : ")\n", row->dflt);
 			else
-				fprintf(out, "#  - %s: %s\n", row->key,
+				fprintf(out, ")\n#  %s: %s\n", row->key,
 					*row->dflt ? row->dflt : "\"\"");
 		}
 		for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++)
