@@ -6,15 +6,16 @@
 int out_open(struct out *out, const char *path)
 {
 	out->len = 0;
+	out->error = 0;
 	out->file = strcmp(path, "-") ? fopen(path, "wb") : stdout;
 	return out->file ? 0 : -errno;
 }
 
-static void out_flush(struct out *out)
+/* put is the only writer: it keeps what the first failure was. */
+static void put(struct out *out, const void *p, size_t len)
 {
-	if (out->file && out->len)
-		fwrite(out->text, 1, out->len, out->file);
-	out->len = 0;
+	if (fwrite(p, 1, len, out->file) != len && !out->error)
+		out->error = errno ? -errno : -EIO;
 }
 
 int out_close(struct out *out)
@@ -23,24 +24,24 @@ int out_close(struct out *out)
 
 	if (!file)
 		return 0;
-	out_flush(out);
+	put(out, out->text, out->len);
 	out->file = NULL;
-	errno = 0;
-	int failed = ferror(file) | fflush(file);
-
-	if (file != stdout)
-		failed |= fclose(file);
-	return failed ? errno ? -errno : -EIO : 0;
+	out->len = 0;
+	if ((file == stdout ? fflush(file) : fclose(file)) && !out->error)
+		out->error = -errno;
+	return out->error;
 }
 
 void out_bytes(struct out *out, const void *p, size_t len)
 {
 	if (!out->file)
 		return;
-	if (len > sizeof(out->text) - out->len)
-		out_flush(out);
+	if (len > sizeof(out->text) - out->len) {
+		put(out, out->text, out->len);
+		out->len = 0;
+	}
 	if (len > sizeof(out->text)) {
-		fwrite(p, 1, len, out->file);
+		put(out, p, len);
 		return;
 	}
 	memcpy(out->text + out->len, p, len);

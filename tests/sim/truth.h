@@ -8,6 +8,7 @@
 /* out collects text and hands it to a file in large pieces; a failed write shows at out_close. */
 struct out {
 	FILE *file; /* NULL: everything is dropped */
+	int error;  /* first failed write, -errno */
 	size_t len;
 	char text[64 * 1024];
 };

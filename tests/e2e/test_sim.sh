@@ -1,0 +1,140 @@
+#!/usr/bin/env bash
+# The simulated exchange against readers that share nothing with it: its own files against each other (sim_check.py), tshark,
+# and a multicast subscriber behind a veth pair. usage: test_sim.sh [BUILD]
+set -u
+cd "$(dirname "$0")/../.." || exit 1
+build=${1:-build} here=$PWD/tests/e2e
+sim=$PWD/$build/feed-sim
+dir=$(mktemp -d)
+trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$dir"' EXIT
+bad=0
+
+result() { # STATUS TEXT
+	if (($1 == 0)); then
+		echo "ok - $2"
+	else
+		echo "not ok - $2"
+		bad=1
+	fi
+}
+
+# run OPTIONS…: all files of one run in $dir
+run() {
+	(cd "$dir" && timeout 120 "$sim" --quiet --pcap sim.pcap --truth sim.jsonl --truth-fix sim.fix.jsonl --books sim.books \
+		--binaryfile sim.bin "$@")
+}
+
+check() { python3 "$here/sim_check.py" "$dir" "$@"; }
+
+# refused TEXT PATTERN OPTIONS…: exit status 2 and a message that holds PATTERN
+refused() {
+	local text=$1 pattern=$2 said status
+	shift 2
+	said=$("$sim" "$@" 2>&1 >/dev/null)
+	status=$?
+	[[ $status -eq 2 && $said == *"$pattern"* ]]
+	result $? "$text"
+}
+
+# finds TEXT FILE OFFSET: the checker notices one changed byte
+finds() {
+	local text=$1 file=$2 at=$3
+	cp "$dir/$file" "$dir/saved"
+	python3 - "$dir/$file" "$at" <<-'EOF'
+		import sys
+		with open(sys.argv[1], "r+b") as f:
+		    f.seek(int(sys.argv[2]))
+		    byte = f.read(1)[0]
+		    f.seek(-1, 1)
+		    f.write(bytes([byte ^ 1]))
+	EOF
+	! check >/dev/null 2>&1
+	result $? "$text"
+	mv "$dir/saved" "$dir/$file"
+}
+
+run --messages 60000 --instruments 100 && cp "$dir"/sim.pcap "$dir"/first.pcap && cp "$dir"/sim.jsonl "$dir"/first.jsonl
+check
+result $? 'a day of 60,000 messages is the same in capture, BinaryFILE, truth and books'
+finds 'a wrong byte in a packet is noticed' sim.pcap 50000
+finds 'a wrong byte in the BinaryFILE is noticed' sim.bin 60001
+finds 'a wrong digit in the books is noticed' sim.books "$(grep -abo '"shares":[0-9]' "$dir/sim.books" | sed -n '50s/:.*//p' | awk '{print $1+9}')"
+finds 'a wrong digit in the truth is noticed' sim.jsonl "$(grep -abo '"price":[0-9]' "$dir/sim.jsonl" | sed -n '99s/:.*//p' | awk '{print $1+8}')"
+finds 'a wrong digit in the FIX truth is noticed' sim.fix.jsonl "$(grep -abo '\[34,"[0-9]' "$dir/sim.fix.jsonl" | sed -n '9s/:.*//p' | awk '{print $1+5}')"
+run --messages 60000 --instruments 100
+cmp -s "$dir/sim.pcap" "$dir/first.pcap" && cmp -s "$dir/sim.jsonl" "$dir/first.jsonl"
+result $? 'the same seed and options give the same bytes'
+run --messages 60000 --instruments 100 --seed 2
+! cmp -s "$dir/sim.pcap" "$dir/first.pcap" && check
+result $? 'another seed gives another day, as right as the first'
+run --messages 1000 --instruments 1 --start-time 2025-03-09T03:30:00 && check
+result $? 'one instrument, the day the clocks change'
+run --seconds 3 --rate 50 --instruments 4 --start-time 2024-12-02T15:59:00 && check
+result $? 'a quiet day bounded by time, with heartbeats'
+run --messages 1000000 --seed 3 && check --all-types
+result $? 'a day of 1,000,000 messages has all 23 types and is right'
+
+if command -v tshark >/dev/null; then
+	run --messages 20000 --instruments 50
+	shark() {
+		tshark -r "$dir/sim.pcap" -d udp.port==26477,moldudp64 -o ip.check_checksum:TRUE -o udp.check_checksum:TRUE \
+			-o tcp.check_checksum:TRUE "$@" 2>/dev/null
+	}
+	# Wireshark breaks on a data field that holds SOH: frames with EncodedText are not its to judge
+	found=$(shark -Y '(_ws.malformed && !fix.EncodedTextLen) || ip.checksum.status == 0 || udp.checksum.status == 0 ||
+		tcp.checksum.status == 0 || tcp.analysis.flags' | wc -l)
+	all=$(shark -Y moldudp64 -T fields -e moldudp64.count | awk '$1 < 65535 {n += $1} END {print n+0}')
+	[[ $found -eq 0 && $all -eq 40000 ]]
+	result $? 'tshark finds nothing malformed, good checksums, and every message on both lines'
+else
+	echo 'skip - tshark is not installed'
+fi
+
+refused 'an unknown option is refused with the nearest name' 'nearest is --messages' --mesages 10
+refused 'a number out of range is refused with the range' 'from 1 to 65535' --port-a 0
+refused 'a day too short for its instruments is refused' 'give 19712 or more' --messages 50
+refused 'no multicast group is refused' 'expected a multicast group' --group-a 10.0.0.1
+refused 'a date that is none is refused' 'expected YYYY-MM-DD' --start-time yesterday
+refused 'two lengths are refused' 'exclude each other' --seconds 1 --messages 100000
+refused 'an option without its value is refused' 'needs a value' --pcap --quiet
+"$sim" --live nosuch0 2>&1 | grep -q 'No such device'
+result $? 'an interface that is not there is named'
+"$sim" --quiet --messages 60000 --instruments 100 --pcap /dev/full 2>&1 | grep -q 'No space left'
+result $? 'a full disk is an error'
+"$sim" --help | grep -q -- '--fix-password' && "$sim" --help >/dev/null
+result $? 'help lists every option'
+
+# live, in two network namespaces of this test's own
+live() {
+	mount -t tmpfs none /run/netns 2>/dev/null || { mkdir -p /run/netns && mount -t tmpfs none /run/netns; } || return 77
+	ip netns add tx && ip netns add rx && ip link add tx0 netns tx type veth peer name rx0 netns rx || return 77
+	ip -n tx addr add 10.9.8.1/24 dev tx0 && ip -n rx addr add 10.9.8.2/24 dev rx0
+	ip -n tx link set tx0 up && ip -n rx link set rx0 up
+	sleep .2
+	local common=(--quiet --instruments 20 --messages 8000 --rate 8000 --heartbeat-ms 500)
+
+	ip netns exec rx timeout 60 python3 "$here/sim_subscriber.py" udp 10.9.8.2 "$dir/live.bin" >"$dir/udp.log" 2>&1 &
+	local reader=$!
+	while ! grep -q ready "$dir/udp.log"; do sleep .05; done
+	ip netns exec tx "$sim" "${common[@]}" --live tx0 --binaryfile "$dir/live.bin"
+	wait $reader
+	local udp=$?
+	cat "$dir/udp.log"
+	ip netns exec rx timeout 60 python3 "$here/sim_subscriber.py" raw rx0 "$dir/live.pcap" >"$dir/raw.log" 2>&1 &
+	reader=$!
+	while ! grep -q ready "$dir/raw.log"; do sleep .05; done
+	ip netns exec tx "$sim" "${common[@]}" --live tx0 --live-raw --pcap "$dir/live.pcap"
+	wait $reader
+	local raw=$?
+	cat "$dir/raw.log"
+	return $((udp | raw << 1))
+}
+export -f live
+export dir sim here
+unshare --map-root-user --net --mount bash -c live
+case $? in
+0) result 0 'live over veth: UDP sockets and raw frames arrive complete and in order' ;;
+77) echo 'skip - live over veth: no rights for network namespaces' ;;
+*) result 1 'live over veth: UDP sockets and raw frames arrive complete and in order' ;;
+esac
+exit $bad
