@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "capture/eal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <stdio.h>
@@ -42,6 +43,31 @@ static int has(const char *const args[], unsigned n, const char *arg)
 	return 0;
 }
 
+/* huge_pages counts the free ones of all sizes. Asked first, because EAL keeps --in-memory from a failed attempt
+ * and then refuses --no-huge. */
+static unsigned long huge_pages(void)
+{
+	static const char dir[] = "/sys/kernel/mm/hugepages";
+	unsigned long pages = 0, n;
+	struct dirent *entry;
+	char path[512];
+	DIR *sizes = opendir(dir);
+	FILE *file;
+
+	while (sizes && (entry = readdir(sizes))) {
+		snprintf(path, sizeof(path), "%s/%s/free_hugepages", dir, entry->d_name);
+		file = fopen(path, "r");
+		if (!file)
+			continue;
+		if (fscanf(file, "%lu", &n) == 1)
+			pages += n;
+		fclose(file);
+	}
+	if (sizes)
+		closedir(sizes);
+	return pages;
+}
+
 int eal_start(const char *const args[], unsigned n, const char **mode, char error[256])
 {
 	static const char *const as_given[] = {NULL};
@@ -55,15 +81,19 @@ int eal_start(const char *const args[], unsigned n, const char **mode, char erro
 		return -E2BIG;
 	}
 	sched_getaffinity(0, sizeof(cpus), &cpus);
-	*mode = has(args, n, "--no-huge") ? "no huge pages" : "huge pages";
-	rc = attempt(args, n, as_given);
-	if (rc < 0 && !has(args, n, "--no-huge") && !has(args, n, "--in-memory")) {
-		*mode = "huge pages in memory";
-		rc = attempt(args, n, in_memory);
-	}
-	if (rc < 0 && !has(args, n, "--no-huge")) {
+	if (has(args, n, "--no-huge")) {
+		*mode = "no huge pages";
+		rc = attempt(args, n, as_given);
+	} else if (huge_pages() == 0) {
 		*mode = "no huge pages";
 		rc = attempt(args, n, no_huge);
+	} else {
+		*mode = "huge pages";
+		rc = attempt(args, n, as_given);
+		if (rc < 0 && !has(args, n, "--in-memory")) {
+			*mode = "huge pages in memory";
+			rc = attempt(args, n, in_memory);
+		}
 	}
 	sched_setaffinity(0, sizeof(cpus), &cpus); /* EAL pins its caller, and threads made later inherit that */
 	if (rc < 0) {

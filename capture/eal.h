@@ -4,7 +4,8 @@
 #include <stdint.h>
 
 /* eal_start starts DPDK as its users know it, from the arguments they gave. Huge pages that cannot be had are
- * no reason to fail: it tries the arguments as they are, then with --in-memory, then with --no-huge -m 512.
+ * no reason to fail: with free ones it tries the arguments as they are, then with --in-memory (no hugetlbfs is
+ * mounted); without, with --no-huge -m 512.
  *
  * Takes    args: without program name; borrowed
  * Thread   the main thread, once; its CPU affinity is what it was before when this returns
