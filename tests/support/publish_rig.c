@@ -15,10 +15,18 @@ static uint64_t monotonic_ns(void)
 static int sink_open(struct rig *rig, unsigned i)
 {
 	struct sink_uri *uri = &rig->uris[i];
-	int rc = sink_uri_parse(uri, rig->opt.uris[i], rig->error);
+	int rc = 0;
 
+	if (rig->opt.sinks[i]) {
+		uri->sink = rig->opt.sinks[i];
+		uri->opt.uri = rig->opt.uris[i];
+	} else {
+		rc = sink_uri_parse(uri, rig->opt.uris[i], rig->error);
+	}
 	if (rc < 0)
 		return rc;
+	if (rig->opt.when_full[i])
+		uri->opt.when_full = rig->opt.when_full[i];
 	uri->opt.live = rig->opt.live;
 	uri->opt.boot_id = 0x1122334455667788;
 	uri->opt.source = "rig";

@@ -8,7 +8,9 @@
 enum { RIG_SINKS = 4, RIG_WORKERS = 4 };
 
 struct rig_options {
-	const char *uris[RIG_SINKS]; /* NULL at the end */
+	const char *uris[RIG_SINKS];         /* NULL at the end */
+	const struct sink *sinks[RIG_SINKS]; /* not NULL: instead of what the URI names */
+	enum when_full when_full[RIG_SINKS];
 	unsigned workers;            /* 0 = 1 */
 	unsigned depth, streams_max; /* 0 = default */
 	uint32_t batch_bytes, batch_events;
