@@ -223,6 +223,7 @@ static int render(struct sink_ctx *ctx, const struct lone *lone, struct buf *out
 	const ProtobufCMessage *msg = unpack_lone(&ctx->un, lone, ctx->rf.source, ctx->rf.boot_id);
 	const Events__V1__Event *ev = (const void *)msg;
 	const ProtobufCFieldDescriptor *payload;
+	size_t len;
 
 	if (!msg)
 		return -EBADMSG;
@@ -248,7 +249,9 @@ static int render(struct sink_ctx *ctx, const struct lone *lone, struct buf *out
 		buf_char(out, ' ');
 		buf_text(out, payload->name);
 		buf_char(out, ' ');
+		len = out->len;
 		put_fields(out, *(ProtobufCMessage *const *)field_value(msg, payload, 0));
+		out->len -= out->len == len; /* no blank behind a payload without fields */
 	}
 	if (ev->flags) {
 		buf_char(out, ' ');
