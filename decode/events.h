@@ -56,7 +56,8 @@ static inline void events_switch(struct events *evs, void *stream)
  * a constant type it is straight stores and one test.
  *
  * Returns  the event: the caller's to fill until the next call on evs; never NULL */
-static inline struct event *events_push(struct events *evs, enum event_type type)
+static inline __attribute__((always_inline)) struct event *events_push(
+	struct events *evs, enum event_type type)
 {
 	const size_t envelope = offsetof(struct event, mbo);
 	const size_t payload = (event_payload_size[type] + 15) & ~(size_t)15;

@@ -34,11 +34,10 @@ void symbols_free(struct symbols *table)
 	free(table);
 }
 
-/* symbol_slot returns the slot of id, or the free slot where it would be. Ids that are small and
- * dense (locate codes) get a slot each, in order; others spread. */
+/* symbol_slot returns the slot of id, or the free slot where it would be. */
 static inline uint32_t symbol_slot(const struct symbols *table, uint64_t id)
 {
-	uint32_t at = (uint32_t)(id ^ (id >> 17) * 0x9e3779b1u) & table->mask;
+	uint32_t at = (uint32_t)(symbols_home(table, id) - table->slot);
 
 	while (table->slot[at].len && table->slot[at].id != id)
 		at = (at + 1) & table->mask;
@@ -67,7 +66,7 @@ void symbols_learn(struct symbols *table, uint64_t id, struct str text)
 	memcpy(slot->text, text.p, text.len);
 }
 
-struct str symbols_find(const struct symbols *table, uint64_t id)
+struct str symbols_find_far(const struct symbols *table, uint64_t id)
 {
 	const struct symbol *slot = &table->slot[symbol_slot(table, id)];
 

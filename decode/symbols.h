@@ -33,5 +33,21 @@ void symbols_free(struct symbols *table);
  * no more. Texts that are empty or longer than SYMBOL_TEXT_MAX are not learnt. */
 void symbols_learn(struct symbols *table, uint64_t id, struct str text);
 
+/* symbols_home is where the search for id begins. Ids that are small and dense (locate codes) get a
+ * slot each, in order; others spread. */
+static inline const struct symbol *symbols_home(const struct symbols *table, uint64_t id)
+{
+	return &table->slot[(uint32_t)(id ^ (id >> 17) * 0x9e3779b1u) & table->mask];
+}
+
+struct str symbols_find_far(const struct symbols *table, uint64_t id);
+
 /* symbols_find returns the text of id, empty when unknown. It lives as long as the table. */
-struct str symbols_find(const struct symbols *table, uint64_t id);
+static inline struct str symbols_find(const struct symbols *table, uint64_t id)
+{
+	const struct symbol *slot = symbols_home(table, id);
+
+	if (__builtin_expect(slot->id != id && slot->len, 0))
+		return symbols_find_far(table, id);
+	return (struct str){slot->text, slot->len};
+}

@@ -63,6 +63,19 @@ class Out:
         self("}" + tail)
 
 
+def exclude(a: List[When], b: List[When]) -> bool:
+    """Whether two lists of conditions cannot hold at once, as far as one field's values tell."""
+    for one in a:
+        for other in b:
+            if one.wire is not other.wire or one.values is None or other.values is None:
+                continue
+            mine, theirs = set(one.values), set(other.values)
+            if (not one.negate and not other.negate and not mine & theirs or one.negate and not other.negate
+                    and theirs <= mine or not one.negate and other.negate and mine <= theirs):
+                return True
+    return False
+
+
 class Messages:
     """Writes the functions of one protocol's messages."""
 
@@ -81,6 +94,7 @@ class Messages:
         self.blocks = {id(msg.root): "root"}
         self.lengths = {id(msg.root): "root_len"}
         self.maybe: Dict[int, bool] = {}  # blocks whose pointer may be NULL
+        self.hoisted: Dict[int, str] = {}
         sbe = self.p.framing.sbe
         out(f"/* {msg.name} */")
         args = "struct feed_state *st, const uint8_t *root, uint32_t root_len"
@@ -102,8 +116,8 @@ class Messages:
             out("(void)version;", "(void)rest;")
         for i, group in enumerate(groups):
             self.group_read(out, msg, i, group)
-        for emit in msg.emits:
-            self.emit(out, msg, emit)
+        self.emits(out, msg, msg.emits)
+        self.hoist(out, msg)
         for i, group in enumerate(groups):
             if group.emits:
                 self.group_loop(out, msg, i, group)
@@ -111,6 +125,15 @@ class Messages:
         out("return n;")
         out.depth -= 1
         out("}", "")
+
+    def hoist(self, out: Out, msg: Message) -> None:
+        """Bits of the root that every entry's event gets are made once, before the loops."""
+        for emit in (e for g in msg.groups for e in g.emits):
+            for made in emit.sets:
+                if made.verb == "bits" and made.source.block is msg.root and id(made) not in self.hoisted:
+                    name, test = f"bits{len(self.hoisted)}", " && ".join(self.present(made.source))
+                    out(f"const uint32_t {name} = {f'!({test}) ? 0 : ' if test else ''}{self.bits(made)};")
+                    self.hoisted[id(made)] = name
 
     @staticmethod
     def all_emits(msg: Message) -> List[Emit]:
@@ -141,8 +164,7 @@ class Messages:
             test = " && ".join(present + [f"(uint32_t)({value} - 1) < group{j}.n"])
             out("", f"if ({test})", f"\tentry{j} = group{j}.p + (size_t)({value} - 1) * group{j}.block;")
             self.maybe[id(other.entry)] = True
-        for emit in group.emits:
-            self.emit(out, msg, emit)
+        self.emits(out, msg, group.emits)
         if group.refer:
             del self.maybe[id(group.refer[0].entry)]
         out.close()
@@ -178,10 +200,43 @@ class Messages:
 
     # events
 
-    def emit(self, out: Out, msg: Message, emit: Emit) -> None:
+    def emits(self, out: Out, msg: Message, emits: List[Emit]) -> None:
+        """Events whose conditions exclude each other become a chain of else-ifs."""
+        chain: List[Emit] = []
+        for emit in emits:
+            if not (chain and all(exclude(emit.when, other.when) for other in chain)):
+                chain = []
+            self.emit(out, msg, emit, "else " if chain else "")
+            chain.append(emit)
+
+    def emit(self, out: Out, msg: Message, emit: Emit, link: str = "") -> None:
+        """One event. Its flags and presence bits gather in locals: bytes of the packet may alias the event, so the
+        compiler cannot keep them in a register by itself."""
         tests = self.conditions(emit.when)
-        if tests:
-            out.open(f"if ({' && '.join(tests)})")
+        body = Out()
+        body.depth = out.depth + 1
+        self.emit_body(body, msg, emit)
+        locals_ = {line.strip().split(" |= ")[0] for line in body.lines if " |= " in line} & {"flags", "has"}
+        out.open(f"{link}if ({' && '.join(tests)})" if tests else "do" if locals_ else "")
+        if not tests and not locals_:
+            out.lines.pop()
+            out.depth -= 1
+            body.lines = [line[1:] for line in body.lines]
+        head, body.lines = body.lines[:1], body.lines[1:]
+        out.lines += head
+        if "flags" in locals_:
+            out("uint32_t flags = ev->flags;")
+        if "has" in locals_:
+            out("uint32_t has = 0;")
+        out.lines += body.lines
+        if "flags" in locals_:
+            out("ev->flags = flags;")
+        if "has" in locals_:
+            out(f"ev->{emit.event}.has = has;")
+        if tests or locals_:
+            out.close("" if tests else " while (0);")
+
+    def emit_body(self, out: Out, msg: Message, emit: Emit) -> None:
         out(f"ev = events_push(out, EVENT_{emit.event.upper()});", "n++;")
         struct = self.model.payload(emit.event)
         if not any(s.target == "template_id" for s in emit.sets):
@@ -189,8 +244,6 @@ class Messages:
         for made in emit.sets:
             self.set(out, made, self.home(made, f"ev->{emit.event}"), struct)
         self.rows(out, msg, emit, struct)
-        if tests:
-            out.close()
 
     def home(self, made: Set, payload: str) -> str:
         return "ev" if made.field is self.model.event.fields.get(made.target) else payload
@@ -238,7 +291,8 @@ class Messages:
         store = "|=" if made.target.endswith("flags") else "="
         field, target = made.field, f"{home}->{made.target}" if home in ("ev", "row") else f"{home}.{made.target}"
         owner = target[:-len(made.target)]
-        has = [f"{owner}has |= {field.has};"] if field.presence else []
+        has = [f"{'' if owner.startswith('ev->') else owner}has |= {field.has};"] if field.presence else []
+        target = "flags" if target == "ev->flags" else target
         if made.verb == "lookup":
             self.lookup(out, target, owner if home == "row" else "ev->")
             return
@@ -275,11 +329,7 @@ class Messages:
         elif made.verb == "enum":
             out(f"{target} {store} {self.table_enum(made, wire)}({value});", *has)
         elif made.verb == "bits":
-            bits = [f"({value} & {m:#x} ? {to:#x} : 0)" for m, to in made.table.items()]
-            value = " | ".join(bits)
-            if made.other:
-                value = f"or_else({value}, {made.other})"
-            out(f"{target} {store} {value};", *has)
+            out(f"{target} {store} {self.hoisted.get(id(made)) or self.bits(made)};", *has)
         elif made.verb == "letters":
             out(f"{target} = {self.table_letters(made)}[{value}];")
         elif made.verb == "learn":
@@ -304,6 +354,11 @@ class Messages:
             wide = "(uint64_t)" if wire.type[0] == "i" and field.kind in ("uint64", "fixed64") else \
                 "(uint32_t)" if wire.type[0] == "i" and field.kind == "uint32" else ""
             out(f"{target} {store} {cast}{wide}{value};", *has)
+
+    def bits(self, made: Set) -> str:
+        value = load(made.source, self.blocks[id(made.source.block)])
+        bits = " | ".join(f"({value} & {m:#x} ? {to:#x} : 0)" for m, to in made.table.items())
+        return f"or_else({bits}, {made.other})" if made.other else bits
 
     def text(self, wire: Wire, pointer: str) -> str:
         """Expression of type struct str."""
@@ -340,7 +395,7 @@ class Messages:
     def lookup(out: Out, target: str, owner: str) -> None:
         out(f"{target} = symbols_find(st->symbols, {owner}instrument_id);")
         if owner == "ev->":
-            out(f"if (!{target}.len && ev->instrument_id)", "\tev->flags |= EVENT_FLAG_NO_DEFINITION;")
+            out(f"if (!{target}.len && ev->instrument_id)", "\tflags |= EVENT_FLAG_NO_DEFINITION;")
 
     def price(self, out: Out, wire: Wire, value: str, target: str, has: List[str]) -> None:
         """Decimals to 1e-9 units; checked only where the wire's range could overflow."""
@@ -358,7 +413,7 @@ class Messages:
         if has:
             out(*has)
         out.close(" else {")
-        out("\tev->flags |= EVENT_FLAG_PRICE_INEXACT;", "}")
+        out("\tflags |= EVENT_FLAG_PRICE_INEXACT;", "}")
 
     # tables
 
