@@ -104,7 +104,7 @@ class Messages:
         out("struct event *ev = NULL;", "int n = 0;")
         groups = [g for g in msg.groups]
         for i, group in enumerate(groups):
-            out(f"struct group group{i} = {{0}};")
+            out(f"struct group group{i} = {{root, 0, 0}};")
             self.blocks[id(group.entry)] = f"entry{i}"
             self.lengths[id(group.entry)] = f"group{i}.block"
         takes = {id(r.group) for e in self.all_emits(msg) for r in e.from_groups if r.take}
