@@ -6,8 +6,11 @@
  * The ledger ends at libzmq: what it drops for one slow subscriber is seen by that subscriber
  * alone, as a hole in batch_seq, at the latest with the next heartbeat. */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <zmq.h>
 
@@ -17,11 +20,17 @@
 #include "publish/slots.h"
 
 enum {
-	COPY_BELOW = 512, /* smaller payloads are copied: lending them costs more */
-	FDS_MAX = 1024,   /* connections that wait= can tell apart */
-	SINGLE_MAX = 64,  /* events of mode single in a row */
-	PULSES_MAX = 64,  /* heartbeats in a row */
+	COPY_BELOW = 512,       /* smaller payloads are copied: lending them costs more */
+	SUBSCRIBERS_MAX = 1024, /* connections that are told apart */
+	SINGLE_MAX = 64,        /* events of mode single in a row */
+	PULSES_MAX = 64,        /* heartbeats in a row */
 	LINGER_MS = 1000,
+};
+
+/* subscriber is a connection; fd alone may be another one by now. */
+struct subscriber {
+	int fd;
+	ino_t ino;
 };
 
 static const char no_memory[] = "no memory for a message";
@@ -33,11 +42,11 @@ struct sink_ctx {
 	struct pulse pulse;
 	enum when_full when_full;
 	bool single;
-	unsigned wait;        /* subscribers that must be there first */
-	unsigned subscribers; /* connections that subscribed to something */
-	int fds[FDS_MAX];
-	uint64_t heartbeat_ns; /* 0 = none */
-	uint64_t now_ns;       /* CLOCK_MONOTONIC, of the last poll */
+	unsigned wait; /* subscribers that must be there first */
+	struct subscriber subscribers[SUBSCRIBERS_MAX];
+	unsigned subscribers_n; /* connections that subscribed to something */
+	uint64_t heartbeat_ns;  /* 0 = none */
+	uint64_t now_ns;        /* CLOCK_MONOTONIC, of the last poll */
 	struct str source;
 	uint64_t boot_id;
 	/* mode single: the batch that is being sent */
@@ -63,14 +72,42 @@ static int zmq_break(struct sink_ctx *ctx, const char *what)
 	return ctx->failed;
 }
 
+/* socket_ino is the number of the socket behind fd; 0 when fd is none any more. */
+static ino_t socket_ino(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode) ? st.st_ino : 0;
+}
+
 /* subscriber_seen counts connections, not subscriptions: one subscriber may have many. */
 static void subscriber_seen(struct sink_ctx *ctx, int fd)
 {
-	for (unsigned i = 0; i < ctx->subscribers && i < FDS_MAX; i++)
-		if (ctx->fds[i] == fd)
-			return;
-	if (ctx->subscribers < FDS_MAX)
-		ctx->fds[ctx->subscribers++] = fd;
+	unsigned i = 0;
+
+	while (i < ctx->subscribers_n && ctx->subscribers[i].fd != fd)
+		i++;
+	if (i == SUBSCRIBERS_MAX)
+		return;
+	ctx->subscribers[i] = (struct subscriber){fd, socket_ino(fd)};
+	if (i == ctx->subscribers_n)
+		ctx->subscribers_n++;
+}
+
+/* subscribers_drained says whether the kernel has passed on what was sent. Until then the socket
+ * stays open: a subscriber at its own mark that sees the connection end (libzmq, ipc) does not read
+ * what is left in it. */
+static bool subscribers_drained(const struct sink_ctx *ctx)
+{
+	for (unsigned i = 0; i < ctx->subscribers_n; i++) {
+		const struct subscriber *sub = &ctx->subscribers[i];
+		int queued = 0;
+
+		if (sub->ino && socket_ino(sub->fd) == sub->ino &&
+			ioctl(sub->fd, SIOCOUTQ, &queued) == 0 && queued > 0)
+			return false;
+	}
+	return true;
 }
 
 /* subscriptions_read takes what subscribers asked for off the socket. Returns how many. */
@@ -86,7 +123,7 @@ static int subscriptions_read(struct sink_ctx *ctx)
 			zmq_msg_close(&msg);
 			break;
 		}
-		if (ctx->wait && zmq_msg_size(&msg) > 0 && *(uint8_t *)zmq_msg_data(&msg) == 1)
+		if (zmq_msg_size(&msg) > 0 && *(uint8_t *)zmq_msg_data(&msg) == 1)
 			subscriber_seen(ctx, zmq_msg_get(&msg, ZMQ_SRCFD));
 		zmq_msg_close(&msg);
 	}
@@ -96,7 +133,7 @@ static int subscriptions_read(struct sink_ctx *ctx)
 static bool zmq_ready(struct sink_ctx *ctx)
 {
 	subscriptions_read(ctx);
-	return ctx->subscribers >= ctx->wait;
+	return ctx->subscribers_n >= ctx->wait;
 }
 
 static void slot_free_cb(void *data, void *hint)
@@ -333,10 +370,14 @@ static int zmq_work(struct sink_ctx *ctx)
 
 static int zmq_flush(struct sink_ctx *ctx, uint64_t deadline_ns)
 {
-	struct timespec ts = {0, 200000};
+	struct timespec ts = {0, 500000};
 
-	while (!ctx->failed && (ctx->current || slots_reclaim(&ctx->slots))) {
-		if (clock_ns(CLOCK_MONOTONIC) >= deadline_ns)
+	/* drained twice: between the two libzmq writes what the kernel had no room for */
+	for (unsigned drained = 0; !ctx->failed && drained < 2;) {
+		bool busy = ctx->current || slots_reclaim(&ctx->slots);
+
+		drained = busy || !subscribers_drained(ctx) ? 0 : drained + 1;
+		if (!drained && clock_ns(CLOCK_MONOTONIC) >= deadline_ns)
 			return -ETIMEDOUT;
 		if (zmq_work(ctx) == 0)
 			nanosleep(&ts, NULL);
@@ -406,7 +447,7 @@ static int zmq_open(struct sink_ctx **out, const struct sink_options *opt, char 
 	}
 	rc = sink_param_number(opt, "hwm", 1, 100000000, &hwm, error);
 	if (rc == 0)
-		rc = sink_param_number(opt, "wait", 0, FDS_MAX, &wait, error);
+		rc = sink_param_number(opt, "wait", 0, SUBSCRIBERS_MAX, &wait, error);
 	if (rc == 0)
 		rc = sink_param_number(opt, "heartbeat_ms", 0, 3600000, &heartbeat_ms, error);
 	if (rc < 0)

@@ -1,0 +1,299 @@
+/* The kafka sink against librdkafka's mock cluster: what arrives, and what is said when it cannot.
+ */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "events/v1/batch.pb-c.h"
+#include "tests/support/kafka_mock.h"
+#include "tests/support/publish_rig.h"
+
+static struct kafka_mock mock;
+static char uri[512];
+
+static void open_kafka(struct rig *rig, const char *rest, unsigned depth)
+{
+	struct rig_options opt = {.uris = {uri}, .batch_events = 10, .depth = depth};
+
+	snprintf(uri, sizeof(uri), "kafka://%s/%s", mock.bootstrap, rest);
+	cr_assert_eq(rig_open(rig, &opt), 0, "%s", rig->error);
+}
+
+static void check(struct rig *rig)
+{
+	const struct ledger_report *report = rig_report(rig);
+
+	if (!ledger_balances(report))
+		ledger_print(report, stderr, true);
+	cr_assert(ledger_balances(report));
+	cr_assert_eq(rig_count(rig, 0).held, 0);
+	cr_assert_eq(rig_close(rig), 0, "batches not given back");
+}
+
+/* append makes n events on each of two channels. */
+static void append(struct rig *rig, uint64_t first, unsigned n)
+{
+	rig_mbo(rig, 0, rig_stream(rig, 0, DOMAIN_MD, "XNAS", 1), first, n);
+	rig_mbo(rig, 0, rig_stream(rig, 0, DOMAIN_MD, "XNAS", 2), first, n);
+}
+
+static Events__V1__EventBatch *batch_of(const struct kafka_record *record)
+{
+	Events__V1__EventBatch *batch =
+		events__v1__event_batch__unpack(NULL, record->len, record->value);
+
+	cr_assert_not_null(batch);
+	return batch;
+}
+
+/* check_batches reads n records of a topic: every batch of both channels once, in order. */
+static void check_batches(const char *topic, unsigned n)
+{
+	struct kafka_record records[256];
+	uint64_t next[3] = {1, 1, 1};
+	unsigned got = kafka_mock_read(&mock, topic, records, n + 1, 3000);
+
+	cr_assert_eq(got, n, "%u records instead of %u", got, n);
+	for (unsigned i = 0; i < got; i++) {
+		Events__V1__EventBatch *batch = batch_of(&records[i]);
+		char key[16];
+
+		snprintf(key, sizeof(key), "XNAS/%u", batch->channel);
+		cr_assert_str_eq(records[i].key, key);
+		cr_assert_eq(batch->batch_seq, next[batch->channel]++);
+		events__v1__event_batch__free_unpacked(batch, NULL);
+		free(records[i].value);
+	}
+}
+
+Test(kafka, a_batch_is_a_record_keyed_by_its_stream, .timeout = 60)
+{
+	struct rig rig;
+
+	kafka_mock_open(&mock);
+	open_kafka(&rig, "feed", 64);
+	for (unsigned i = 0; i < 10; i++) {
+		append(&rig, 1 + i * 100, 100);
+		rig_work(&rig);
+	}
+	rig_finish(&rig, 0);
+	cr_assert_eq(rig_count(&rig, 0).left, 2000);
+	check_batches("feed.md", 200);
+	check(&rig);
+	kafka_mock_close(&mock);
+}
+
+Test(kafka, the_prefix_may_hold_the_venue, .timeout = 60)
+{
+	struct kafka_record record;
+	struct rig rig;
+
+	kafka_mock_open(&mock);
+	open_kafka(&rig, "p.{venue}", 64);
+	rig_mbo(&rig, 0, rig_stream(&rig, 0, DOMAIN_MD, "X NAS", 1), 1, 5);
+	rig_finish(&rig, 0);
+	cr_assert_eq(kafka_mock_read(&mock, "p.X_NAS.md", &record, 1, 3000), 1);
+	cr_assert_str_eq(record.key, "X NAS/1");
+	free(record.value);
+	check(&rig);
+	kafka_mock_close(&mock);
+}
+
+Test(kafka, mode_single_is_a_record_an_event_by_family_keyed_by_instrument, .timeout = 60)
+{
+	static struct kafka_record records[512];
+	static const char *const keys[] = {"XNAS/AAPL", "XNAS/MSFT", "XNAS/BRK.B", "XNAS/A"};
+	struct event gap = {.seq = 5, .venue = STR("XNAS"), .channel = 1, .type = EVENT_GAP};
+	struct rig rig;
+	struct stream *s;
+	uint64_t last[4] = {0};
+	unsigned got;
+
+	kafka_mock_open(&mock);
+	open_kafka(&rig, "feed?mode=single", 64);
+	s = rig_stream(&rig, 0, DOMAIN_MD, "XNAS", 1);
+	rig_mbo(&rig, 0, s, 1, 300);
+	gap.gap.first_missing = 5;
+	gap.symbol = STR("AAPL");
+	stream_append(rig.ws[0], s, &gap);
+	rig_finish(&rig, 0);
+	cr_assert_eq(rig_count(&rig, 0).left, 301);
+	got = kafka_mock_read(&mock, "feed.md.mbo", records, 301, 3000);
+	cr_assert_eq(got, 300);
+	for (unsigned i = 0; i < got; i++) {
+		Events__V1__Event *ev =
+			events__v1__event__unpack(NULL, records[i].len, records[i].value);
+
+		cr_assert_not_null(ev);
+		cr_assert_str_eq(records[i].key, keys[ev->seq % 4]);
+		cr_assert_gt(ev->seq, last[ev->seq % 4], "in order by key");
+		last[ev->seq % 4] = ev->seq;
+		cr_assert_eq(ev->event_no, ev->seq);
+		cr_assert_str_eq(ev->source, "rig");
+		events__v1__event__free_unpacked(ev, NULL);
+		free(records[i].value);
+	}
+	cr_assert_eq(kafka_mock_read(&mock, "feed.md.status", records, 1, 3000), 1);
+	cr_assert_str_eq(records[0].key, "XNAS/1");
+	free(records[0].value);
+	check(&rig);
+	kafka_mock_close(&mock);
+}
+
+Test(kafka, mode_delimited_is_a_record_a_batch, .timeout = 60)
+{
+	static struct kafka_record records[64];
+	unsigned events = 0, got;
+	struct rig rig;
+
+	kafka_mock_open(&mock);
+	open_kafka(&rig, "feed?mode=delimited", 64);
+	append(&rig, 1, 95);
+	rig_finish(&rig, 0);
+	got = kafka_mock_read(&mock, "feed.md", records, 21, 3000);
+	cr_assert_eq(got, 20);
+	for (unsigned i = 0; i < got; i++) {
+		size_t at = 0;
+
+		while (at < records[i].len) {
+			size_t size = records[i].value[at] & 0x7f;
+			Events__V1__Event *ev;
+
+			if (records[i].value[at++] & 0x80)
+				size |= (size_t)records[i].value[at++] << 7;
+			ev = events__v1__event__unpack(NULL, size, records[i].value + at);
+			cr_assert_not_null(ev);
+			events += ev->event_no > 0;
+			events__v1__event__free_unpacked(ev, NULL);
+			at += size;
+		}
+		free(records[i].value);
+	}
+	cr_assert_eq(events, 190);
+	check(&rig);
+	kafka_mock_close(&mock);
+}
+
+Test(kafka, a_broker_that_goes_away_and_comes_back_loses_and_repeats_nothing, .timeout = 120)
+{
+	struct rig rig;
+
+	kafka_mock_open(&mock);
+	open_kafka(&rig, "feed", 256);
+	append(&rig, 1, 200);
+	for (unsigned i = 0; i < 200; i++) {
+		rig_work(&rig);
+		usleep(1000);
+	}
+	rd_kafka_mock_broker_set_down(mock.cluster, 1);
+	append(&rig, 201, 500);
+	for (unsigned i = 0; i < 500; i++) {
+		rig_work(&rig);
+		usleep(1000);
+	}
+	cr_assert_eq(publisher_state(rig.pubs[0]), PUBLISHER_RUNNING);
+	cr_assert_gt(rig_count(&rig, 0).held, 0);
+	rd_kafka_mock_broker_set_up(mock.cluster, 1);
+	rig_finish(&rig, 0);
+	cr_assert_eq(rig_count(&rig, 0).left, 1400);
+	check_batches("feed.md", 140);
+	check(&rig);
+	kafka_mock_close(&mock);
+}
+
+Test(kafka, errors_that_pass_are_retried_in_order, .timeout = 120)
+{
+	struct rig rig;
+
+	kafka_mock_open(&mock);
+	open_kafka(&rig, "feed", 64);
+	rd_kafka_mock_push_request_errors(mock.cluster, 0 /* Produce */, 4,
+		RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+		RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION);
+	append(&rig, 1, 200);
+	rig_finish(&rig, 0);
+	cr_assert_eq(rig_count(&rig, 0).left, 400);
+	check_batches("feed.md", 40);
+	check(&rig);
+	kafka_mock_close(&mock);
+}
+
+Test(kafka, what_times_out_is_counted_as_kafka_delivery, .timeout = 60)
+{
+	struct rig rig;
+
+	kafka_mock_open(&mock);
+	open_kafka(&rig, "feed?kafka.message.timeout.ms=300", 64);
+	rd_kafka_mock_broker_set_down(mock.cluster, 1);
+	append(&rig, 1, 100);
+	rig_finish(&rig, 0);
+	cr_assert_eq(rig_count(&rig, 0).dropped[REASON_kafka_delivery], 200);
+	check(&rig);
+	kafka_mock_close(&mock);
+}
+
+Test(kafka, at_the_deadline_everything_held_is_purged_and_counted, .timeout = 60)
+{
+	struct rig rig;
+
+	kafka_mock_open(&mock);
+	open_kafka(&rig, "feed?quota=8", 16);
+	rd_kafka_mock_broker_set_rtt(mock.cluster, 1, 20000);
+	append(&rig, 1, 80);
+	for (unsigned i = 0; i < 100; i++) {
+		rig_work(&rig);
+		usleep(1000);
+	}
+	cr_assert_eq(rig_count(&rig, 0).held, 160);
+	rig_finish(&rig, 200);
+	cr_assert_eq(publisher_purged(rig.pubs[0]), 160);
+	cr_assert_geq(rig_count(&rig, 0).dropped[REASON_purge_queue], 80, "beyond the quota");
+	check(&rig);
+	kafka_mock_close(&mock);
+}
+
+Test(kafka, an_unknown_topic_says_what_to_do, .timeout = 60)
+{
+	struct rig rig;
+
+	kafka_mock_open(&mock);
+	rd_kafka_mock_topic_set_error(
+		mock.cluster, "feed.md", RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART);
+	open_kafka(&rig, "feed?kafka.topic.metadata.propagation.max.ms=500", 64);
+	append(&rig, 1, 50);
+	for (unsigned i = 0; i < 8000 && publisher_state(rig.pubs[0]) == PUBLISHER_RUNNING; i++) {
+		rig_work(&rig);
+		usleep(1000);
+	}
+	cr_assert_eq(publisher_state(rig.pubs[0]), PUBLISHER_BROKEN);
+	cr_assert(strstr(publisher_error(rig.pubs[0]), "feed.md"), "%s",
+		publisher_error(rig.pubs[0]));
+	cr_assert(strstr(publisher_error(rig.pubs[0]), "create the topic"));
+	append(&rig, 51, 10);
+	rig_finish(&rig, 0);
+	cr_assert_eq(rig_count(&rig, 0).left, 0);
+	check(&rig);
+	kafka_mock_close(&mock);
+}
+
+static void refused(const char *target, int rc, const char *says)
+{
+	struct rig_options opt = {.uris = {target}};
+	struct rig rig;
+	int got = rig_open(&rig, &opt);
+
+	cr_assert_eq(got, rc, "%s: %d %s", target, got, rig.error);
+	cr_assert(strstr(rig.error, says), "%s: %s", target, rig.error);
+}
+
+Test(kafka, what_cannot_work_is_refused_at_the_start, .timeout = 60)
+{
+	refused("kafka://127.0.0.1:1/p?connect_ms=600", -ECONNREFUSED, "127.0.0.1:1");
+	refused("kafka://127.0.0.1:1/p?connect_ms=600", -ECONNREFUSED, "refused");
+	refused("kafka://127.0.0.1:1/p?kafka.nonsense=1", -EINVAL, "nonsense");
+	refused("kafka://127.0.0.1:1/p?kafka.acks=many", -EINVAL, "acks");
+	refused("kafka://127.0.0.1:1/p?mode=all", -EINVAL, "batch, single or delimited");
+	refused("kafka:///p", -EINVAL, "HOST:PORT");
+}
