@@ -1,6 +1,7 @@
 #include "publish/buf.h"
 
 #include <errno.h>
+#include <float.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +47,8 @@ void buf_i64(struct buf *buf, int64_t v)
 void buf_double(struct buf *buf, double v, bool single)
 {
 	char text[32];
-	int digits = single ? 6 : 15, most = single ? 9 : 17;
+	double whole = single ? FLT_MIN : DBL_MIN; /* below, fewer digits may do */
+	int digits = v > -whole && v < whole ? 1 : single ? 6 : 15, most = single ? 9 : 17;
 
 	do {
 		snprintf(text, sizeof(text), "%.*g", digits, v);
