@@ -35,32 +35,34 @@ bool fix_recognise(struct bytes in)
 }
 
 /* head_of returns how many bytes at in are a BeginString and a BodyLength, which hold no secret; else 0. */
-static uint8_t head_of(struct bytes in)
+static size_t head_of(struct bytes in)
 {
-	uint32_t at = 2, end;
+	enum { BEGIN_MAX = 10, LENGTH_MAX = 9 };
+	const uint8_t *p = in.p + 2, *begin = p;
 
-	if (!bytes_has(in, FIX_HEAD_MAX) || in.p[0] != '8' || in.p[1] != '=')
+	if (!bytes_has(in, 2) || in.p[0] != '8' || in.p[1] != '=')
 		return 0;
-	while (at < 12 && ((in.p[at] >= 'A' && in.p[at] <= 'Z') || in.p[at] == '.' ||
-				  (in.p[at] >= '0' && in.p[at] <= '9')))
-		at++;
-	if (at == 2 || in.p[at] != FIX_SOH || in.p[at + 1] != '9' || in.p[at + 2] != '=')
+	while (p < in.end && ((*p >= 'A' && *p <= 'Z') || *p == '.' || (*p >= '0' && *p <= '9')))
+		p++;
+	if (p == begin || p > begin + BEGIN_MAX || in.end - p < 4 || memcmp(p, "\0019=", 3) != 0)
 		return 0;
-	for (end = at += 3; end < at + 9 && in.p[end] >= '0' && in.p[end] <= '9'; end++)
-		;
-	return end > at && in.p[end] == FIX_SOH ? (uint8_t)(end + 1) : 0;
+	begin = p += 3;
+	while (p < in.end && *p >= '0' && *p <= '9')
+		p++;
+	if (p == begin || p > begin + LENGTH_MAX || p == in.end || *p != FIX_SOH)
+		return 0;
+	return (size_t)(p + 1 - in.p);
 }
 
-/* run_begin notes that what begins at in is no message. */
-static void run_begin(struct fix *fx, struct fix_dir *fd, struct bytes in, enum reason reason)
+/* run_begin notes that what comes next is no message. */
+static void run_begin(struct fix *fx, struct fix_dir *fd, enum reason reason)
 {
 	fx->counts.messages_in++;
 	fx->counts.dropped[reason]++;
 	fd->runs++;
 	fd->garbled = true;
 	fd->run = 0;
-	fd->head_len = head_of(in);
-	memcpy(fd->head, in.p, fd->head_len);
+	fd->head_len = 0;
 }
 
 /* run_end tells of a run of garbled bytes: the first of a connection, then each time that their number
@@ -69,6 +71,7 @@ static void run_end(struct fix *fx, const struct tcp_dir *dir, struct fix_dir *f
 {
 	static const struct str none = {"", 0};
 	struct fix_session *s = fd->session;
+	size_t head_len = head_of(bytes_of(fd->head, fd->head_len));
 	struct event *ev;
 	uint8_t *head;
 
@@ -88,15 +91,19 @@ static void run_end(struct fix *fx, const struct tcp_dir *dir, struct fix_dir *f
 	ev->unknown.length = fd->run < UINT32_MAX ? (uint32_t)fd->run : UINT32_MAX;
 	ev->unknown.reason = UNKNOWN_MESSAGE_REASON_BAD_FRAMING;
 	ev->unknown.count = fd->runs;
-	head = fd->head_len ? events_alloc(fx->out, fd->head_len) : NULL;
+	head = head_len ? events_alloc(fx->out, head_len) : NULL;
 	if (head) {
-		memcpy(head, fd->head, fd->head_len);
-		ev->unknown.head = bytes_of(head, fd->head_len);
+		memcpy(head, fd->head, head_len);
+		ev->unknown.head = bytes_of(head, head_len);
 	}
 }
 
 static void skip(struct fix *fx, struct fix_dir *fd, struct bytes *in, const uint8_t *to)
 {
+	const uint8_t *p;
+
+	for (p = in->p; p < to && fd->head_len < FIX_HEAD_MAX; p++)
+		fd->head[fd->head_len++] = *p;
 	fd->run += (uint64_t)(to - in->p);
 	fx->counts.bytes_in += (uint64_t)(to - in->p);
 	fx->counts.bytes_skipped += (uint64_t)(to - in->p);
@@ -185,7 +192,7 @@ size_t fix_eat(void *ctx, struct tcp_dir *dir, struct bytes in)
 			in.p += rc;
 			continue;
 		}
-		run_begin(fx, fd, in, rc == -REASON_message_too_long ? REASON_message_too_long : REASON_garbled);
+		run_begin(fx, fd, rc == -REASON_message_too_long ? REASON_message_too_long : REASON_garbled);
 		skip(fx, fd, &in, in.p + 1);
 		fd->skipping = true;
 	}

@@ -25,7 +25,7 @@ struct fix_dir {
 	bool skipping;                /* looking for the next "8=FIX" */
 	bool garbled;                 /* a run of garbled bytes is not over yet */
 	uint8_t head_len;
-	uint8_t head[FIX_HEAD_MAX];   /* how the run began, if that was a BeginString and a BodyLength */
+	uint8_t head[FIX_HEAD_MAX];   /* how the run began */
 	uint64_t run;                 /* its bytes */
 	uint64_t runs;                /* ever, on this connection */
 	uint64_t lost_bytes;          /* of the tcp_dir, at its last message */
@@ -60,7 +60,7 @@ static inline struct str fix_text(const struct fix_message *msg, const struct fi
 	const struct fix_field *field;
 
 	if (!msg->first[slot])
-		return (struct str){0};
+		return (struct str){"", 0};
 	field = &fields[msg->first[slot] - 1];
 	return (struct str){(const char *)msg->bytes.p + field->at, field->len};
 }
