@@ -116,8 +116,10 @@ unsigned publisher_hold(const struct publisher *pub)
 	return pub->depth + pub->quota + 1;
 }
 
-bool publisher_ready(const struct publisher *pub)
+bool publisher_ready(struct publisher *pub)
 {
+	if (!pub->started && !atomic_load(&pub->ready))
+		atomic_store(&pub->ready, pub->sink->ready(pub->ctx));
 	return atomic_load(&pub->ready);
 }
 

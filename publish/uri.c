@@ -150,6 +150,8 @@ int sink_uri_parse(struct sink_uri *out, const char *uri, char error[256])
 		if (query)
 			*query = 0;
 		value = strchr(key, '=');
+		if (!*key)
+			continue;
 		if (!value) {
 			snprintf(error, 256, "%s: key %.80s has no =value", out->sink->name, key);
 			return -EINVAL;

@@ -186,6 +186,8 @@ static void put_fields(struct buf *out, const ProtobufCMessage *msg)
 		const ProtobufCFieldDescriptor *field = &msg->descriptor->fields[i];
 		size_t n = field_count(msg, field);
 		bool many = field->label == PROTOBUF_C_LABEL_REPEATED;
+		char between =
+			field->descriptor == &events__v1__fix_message__tag__descriptor ? '|' : ' ';
 
 		if (!n)
 			continue;
@@ -196,7 +198,7 @@ static void put_fields(struct buf *out, const ProtobufCMessage *msg)
 			put_name(out, field);
 		for (size_t k = 0; k < n; k++) {
 			if (many)
-				buf_char(out, k ? ' ' : '[');
+				buf_char(out, k ? between : '[');
 			put_value(out, field, field_value(msg, field, k));
 		}
 		if (many)
