@@ -209,7 +209,7 @@ def check_unknown_topic(capture):
     try:
         done = subprocess.run([os.path.join(build, "pkt-sniffer"), "-r", capture, *FEEDS, "-o",
                                f"kafka://{broker}/none"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=120, check=False)
-        result(done.returncode == 1 and "create the topic" in done.stderr and "none.md" in done.stderr
+        result(done.returncode == 1 and "create the topic" in done.stderr and "topic none." in done.stderr
                and "DIFFERENCE" not in done.stderr, "kafka, unknown topic", f"{done.returncode} {done.stderr[-800:]}")
     finally:
         kafka(env, "stop")
