@@ -11,11 +11,21 @@ void events_flush(struct events *evs)
 	evs->last_push = NULL;
 }
 
+/* parts_used returns how many bytes the variable parts of the newest event have. */
+static size_t parts_used(const struct events *evs)
+{
+	const struct event *ev = evs->last_push;
+	size_t fixed =
+		offsetof(struct event, mbo) + ((event_payload_size[ev->type] + 15) & ~(size_t)15);
+
+	return evs->used - (size_t)((const uint8_t *)ev - evs->arena) - fixed;
+}
+
 void *events_alloc(struct events *evs, size_t size)
 {
 	uint8_t *p = evs->arena + evs->used;
 
-	if (!evs->last_push || size > evs->parts_end - evs->used)
+	if (!evs->last_push || size > EVENT_PARTS_MAX - parts_used(evs))
 		return NULL;
 	evs->used += (uint32_t)((size + 7) & ~(size_t)7);
 	return memset(p, 0, size);
@@ -26,7 +36,6 @@ void events_drop_last(struct events *evs)
 	if (!evs->last_push)
 		return;
 	evs->used = (uint32_t)((uint8_t *)evs->last_push - evs->arena);
-	evs->parts_end = evs->used + EVENT_PARTS_MAX;
 	evs->n--;
 	evs->pushed--;
 	evs->sub_seq--;

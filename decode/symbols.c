@@ -4,26 +4,29 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* A slot whose text was replaced stays, dead: events in flight may still point at it. Texts change
- * at a session's start if ever; a table that sees more of it than this learns no more, so that
- * probes stay short. */
-#define ID_DEAD UINT64_MAX
-enum { DEAD_MAX = 256 };
+/* A slot whose text was replaced stays: events in flight may still point at it. Texts change at a
+ * session's start if ever; a table that sees more of it than this learns no more. */
+enum { UNKNOWN, FORGOTTEN, FIRST, DEAD_MAX = 256 };
 
-/* Slots are at most half full, so a probe ends. */
+/* The index is at most half full, so a probe ends. */
 int symbols_init(struct symbols **table, uint32_t instruments_max)
 {
 	struct symbols *made;
 	uint32_t size = 16;
+	size_t index;
 
 	if (instruments_max > SYMBOLS_MAX)
 		return -EINVAL;
 	while (size < 2 * instruments_max)
 		size *= 2;
-	made = calloc(1, sizeof(*made) + (size_t)size * sizeof(made->slot[0]));
+	index = sizeof(*made) + (size_t)size * sizeof(made->index[0]);
+	made = calloc(1, index + (FIRST + (size_t)size / 2) * sizeof(made->slot[0]));
 	if (!made)
 		return -ENOMEM;
+	made->slot = (struct symbol *)((uint8_t *)made + index);
+	made->slot[FORGOTTEN].id = UINT64_MAX; /* which no instrument has */
 	made->mask = size - 1;
+	made->used = FIRST;
 	made->room = size / 2;
 	*table = made;
 	return 0;
@@ -34,41 +37,44 @@ void symbols_free(struct symbols *table)
 	free(table);
 }
 
-/* symbol_slot returns the slot of id, or the free slot where it would be. */
-static inline uint32_t symbol_slot(const struct symbols *table, uint64_t id)
+/* symbol_entry returns where in the index id is, or where it would be. */
+static uint32_t symbol_entry(const struct symbols *table, uint64_t id)
 {
-	uint32_t at = (uint32_t)(symbols_home(table, id) - table->slot);
+	uint32_t at = symbols_home(table, id);
 
-	while (table->slot[at].len && table->slot[at].id != id)
+	while (table->index[at] && table->slot[table->index[at]].id != id)
 		at = (at + 1) & table->mask;
 	return at;
 }
 
 void symbols_learn(struct symbols *table, uint64_t id, struct str text)
 {
-	struct symbol *slot = &table->slot[symbol_slot(table, id)];
+	uint32_t *entry = &table->index[symbol_entry(table, id)];
+	const struct symbol *old = &table->slot[*entry];
+	struct symbol *made;
 
-	if (!text.len || text.len > sizeof(slot->text) || id == ID_DEAD)
+	if (!text.len || text.len > sizeof(made->text) || id == UINT64_MAX)
 		return;
-	if (slot->len == text.len && memcmp(slot->text, text.p, text.len) == 0)
+	if (old->len == text.len && memcmp(old->text, text.p, text.len) == 0)
 		return;
-	if (slot->len) {
-		slot->id = ID_DEAD;
-		slot = &table->slot[symbol_slot(table, id)];
-		if (++table->dead == DEAD_MAX)
-			table->room = 0;
+	if (*entry && ++table->dead == DEAD_MAX)
+		table->room = 0;
+	if (!table->room) {
+		if (*entry)
+			*entry = FORGOTTEN; /* no text is better than the old one */
+		return;
 	}
-	if (!table->room)
-		return;
 	table->room--;
-	slot->id = id;
-	slot->len = (uint8_t)text.len;
-	memcpy(slot->text, text.p, text.len);
+	*entry = table->used++;
+	made = &table->slot[*entry];
+	made->id = id;
+	made->len = (uint8_t)text.len;
+	memcpy(made->text, text.p, text.len);
 }
 
 struct str symbols_find_far(const struct symbols *table, uint64_t id)
 {
-	const struct symbol *slot = &table->slot[symbol_slot(table, id)];
+	const struct symbol *slot = &table->slot[table->index[symbol_entry(table, id)]];
 
 	return (struct str){slot->text, slot->len};
 }

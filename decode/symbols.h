@@ -1,5 +1,6 @@
-/* symbols: what definitions taught us of instruments, by the venue's number. Fixed size, open
- * addressing. */
+/* symbols: what definitions taught us of instruments, by the venue's number. Fixed size: an index
+ * with open addressing, and the texts in the order they were learnt, so that what a feed uses lies
+ * close together. */
 #pragma once
 
 #include "base/bytes.h"
@@ -8,7 +9,7 @@ enum { SYMBOL_TEXT_MAX = 32, SYMBOLS_MAX = 1 << 24 };
 
 struct symbol {
 	uint64_t id;
-	uint8_t len; /* 0: free slot */
+	uint8_t len;
 	char text[SYMBOL_TEXT_MAX];
 };
 
@@ -17,10 +18,12 @@ struct symbol {
  * Owns     its slots, one allocation
  * Thread   the worker that owns the channel */
 struct symbols {
-	uint32_t mask; /* slots - 1 */
-	uint32_t room; /* texts that may still be learnt */
-	uint32_t dead; /* texts that were replaced */
-	struct symbol slot[];
+	struct symbol *slot; /* [0]: unknown, [1]: forgotten; then what was learnt */
+	uint32_t mask;       /* size of index - 1 */
+	uint32_t used;       /* slots */
+	uint32_t room;       /* texts that may still be learnt */
+	uint32_t dead;       /* texts that were replaced */
+	uint32_t index[];    /* number of a slot; 0 = free */
 };
 
 /* symbols_init makes room for this many instruments.
@@ -33,11 +36,11 @@ void symbols_free(struct symbols *table);
  * no more. Texts that are empty or longer than SYMBOL_TEXT_MAX are not learnt. */
 void symbols_learn(struct symbols *table, uint64_t id, struct str text);
 
-/* symbols_home is where the search for id begins. Ids that are small and dense (locate codes) get a
- * slot each, in order; others spread. */
-static inline const struct symbol *symbols_home(const struct symbols *table, uint64_t id)
+/* symbols_home is where in the index the search for id begins. Ids that are small and dense (locate
+ * codes) get an entry each, in order; others spread. */
+static inline uint32_t symbols_home(const struct symbols *table, uint64_t id)
 {
-	return &table->slot[(uint32_t)(id ^ (id >> 17) * 0x9e3779b1u) & table->mask];
+	return (uint32_t)(id ^ (id >> 17) * 0x9e3779b1u) & table->mask;
 }
 
 struct str symbols_find_far(const struct symbols *table, uint64_t id);
@@ -45,9 +48,10 @@ struct str symbols_find_far(const struct symbols *table, uint64_t id);
 /* symbols_find returns the text of id, empty when unknown. It lives as long as the table. */
 static inline struct str symbols_find(const struct symbols *table, uint64_t id)
 {
-	const struct symbol *slot = symbols_home(table, id);
+	uint32_t number = table->index[symbols_home(table, id)];
+	const struct symbol *slot = &table->slot[number];
 
-	if (__builtin_expect(slot->id != id && slot->len, 0))
+	if (__builtin_expect(number && slot->id != id, 0))
 		return symbols_find_far(table, id);
 	return (struct str){slot->text, slot->len};
 }
