@@ -1,7 +1,8 @@
 /* Hot path: no allocation, lock, system call or log. */
 #include "decode/fix_fields.h"
 
-/* start_in returns where the next "8=FIX" begins, or may begin when its first bytes are the last of in. */
+/* start_in returns where the next "8=FIX" begins, or may begin when its first bytes are the last of
+ * in. */
 static const uint8_t *start_in(struct bytes in)
 {
 	static const char start[] = "8=FIX";
@@ -34,7 +35,8 @@ bool fix_recognise(struct bytes in)
 	}
 }
 
-/* head_of returns how many bytes at in are a BeginString and a BodyLength, which hold no secret; else 0. */
+/* head_of returns how many bytes at in are a BeginString and a BodyLength, which hold no secret;
+ * else 0. */
 static size_t head_of(struct bytes in)
 {
 	enum { BEGIN_MAX = 10, LENGTH_MAX = 9 };
@@ -65,8 +67,8 @@ static void run_begin(struct fix *fx, struct fix_dir *fd, enum reason reason)
 	fd->head_len = 0;
 }
 
-/* run_end tells of a run of garbled bytes: the first of a connection, then each time that their number
- * doubles, so that a flood of them stays small and is the same on every host. */
+/* run_end tells of a run of garbled bytes: the first of a connection, then each time that their
+ * number doubles, so that a flood of them stays small and is the same on every host. */
 static void run_end(struct fix *fx, const struct tcp_dir *dir, struct fix_dir *fd)
 {
 	static const struct str none = {"", 0};
@@ -110,9 +112,10 @@ static void skip(struct fix *fx, struct fix_dir *fd, struct bytes *in, const uin
 	in->p = to;
 }
 
-/* session_for returns the session of a message, most often that of the last one on its direction. */
-static struct fix_session *session_for(struct fix *fx, const struct tcp_dir *dir, struct fix_dir *fd,
-	const struct fix_message *msg)
+/* session_for returns the session of a message, most often that of the last one on its direction.
+ */
+static struct fix_session *session_for(struct fix *fx, const struct tcp_dir *dir,
+	struct fix_dir *fd, const struct fix_message *msg)
 {
 	struct str sender = fix_text(msg, fx->fields, FIX_SLOT_sender);
 	struct str target = fix_text(msg, fx->fields, FIX_SLOT_target);
@@ -122,7 +125,8 @@ static struct fix_session *session_for(struct fix *fx, const struct tcp_dir *dir
 		str_equal(sender, (struct str){s->sender, s->sender_len}) &&
 		str_equal(target, (struct str){s->target, s->target_len}))
 		return s;
-	return fix_session_of(fx, dir, (struct str){(const char *)msg->bytes.p + 2, msg->begin_len}, sender, target);
+	return fix_session_of(fx, dir, (struct str){(const char *)msg->bytes.p + 2, msg->begin_len},
+		sender, target);
 }
 
 /* take makes the events of a framed message. Returns 0, or -REASON_x with nothing pushed. */
@@ -182,7 +186,8 @@ size_t fix_eat(void *ctx, struct tcp_dir *dir, struct bytes in)
 		rc = fix_frame(in, fx->opt.message_max, &msg);
 		if (rc == 0)
 			break;
-		if (!fd->skipping && (*in.p == '\r' || *in.p == '\n')) { /* between the lines of a text file */
+		if (!fd->skipping &&
+			(*in.p == '\r' || *in.p == '\n')) { /* between the lines of a text file */
 			skip(fx, fd, &in, in.p + 1);
 			continue;
 		}
@@ -192,7 +197,8 @@ size_t fix_eat(void *ctx, struct tcp_dir *dir, struct bytes in)
 			in.p += rc;
 			continue;
 		}
-		run_begin(fx, fd, rc == -REASON_message_too_long ? REASON_message_too_long : REASON_garbled);
+		run_begin(fx, fd,
+			rc == -REASON_message_too_long ? REASON_message_too_long : REASON_garbled);
 		skip(fx, fd, &in, in.p + 1);
 		fd->skipping = true;
 	}

@@ -71,8 +71,8 @@ static void quantities(const struct reader *r)
 {
 	static const enum fix_slot slots[4] = {
 		FIX_SLOT_order_qty, FIX_SLOT_last_qty, FIX_SLOT_leaves_qty, FIX_SLOT_cum_qty};
-	uint64_t *values[4] = {
-		&r->ev->fix.order_qty, &r->ev->fix.last_qty, &r->ev->fix.leaves_qty, &r->ev->fix.cum_qty};
+	uint64_t *values[4] = {&r->ev->fix.order_qty, &r->ev->fix.last_qty, &r->ev->fix.leaves_qty,
+		&r->ev->fix.cum_qty};
 	struct fix_number numbers[4];
 	uint32_t scale = 0, present = 0;
 	unsigned i;
@@ -108,7 +108,8 @@ static uint32_t template_of(struct str type)
 }
 
 /* tags copies every field in wire order; of a secret only tag and length. */
-static void tags(struct fix *fx, const struct fix_message *msg, bool logon, struct ev_fix_message *fix)
+static void tags(
+	struct fix *fx, const struct fix_message *msg, bool logon, struct ev_fix_message *fix)
 {
 	uint32_t i, n = msg->fields_n;
 	struct ev_fix_message_tag *tag = NULL;
@@ -137,7 +138,8 @@ static void tags(struct fix *fx, const struct fix_message *msg, bool logon, stru
 	}
 }
 
-void fix_push(struct fix *fx, const struct tcp_dir *dir, const struct fix_message *msg, uint64_t seq, uint32_t flags)
+void fix_push(struct fix *fx, const struct tcp_dir *dir, const struct fix_message *msg,
+	uint64_t seq, uint32_t flags)
 {
 	struct str type = {(const char *)msg->bytes.p + fx->fields[2].at, fx->fields[2].len}, t;
 	struct ev_fix_message *fix;
@@ -158,7 +160,8 @@ void fix_push(struct fix *fx, const struct tcp_dir *dir, const struct fix_messag
 	fix->body_length = msg->body_length;
 	fix->msg_seq_num = seq;
 	fix->sending_time_ns = ev->ts_event_ns;
-	fix->transact_time_ns = fix_time(&fx->clock, fix_text(msg, fx->fields, FIX_SLOT_transact_time));
+	fix->transact_time_ns =
+		fix_time(&fx->clock, fix_text(msg, fx->fields, FIX_SLOT_transact_time));
 	fix->sender = text(&r, FIX_SLOT_sender);
 	fix->target = text(&r, FIX_SLOT_target);
 	fix->account = text(&r, FIX_SLOT_account);
@@ -178,7 +181,8 @@ void fix_push(struct fix *fx, const struct tcp_dir *dir, const struct fix_messag
 	fix->side_raw = text(&r, FIX_SLOT_side);
 	if (fix_is(fix->side_raw, '1'))
 		fix->side = SIDE_BUY;
-	else if (fix_is(fix->side_raw, '2') || fix_is(fix->side_raw, '5') || fix_is(fix->side_raw, '6'))
+	else if (fix_is(fix->side_raw, '2') || fix_is(fix->side_raw, '5') ||
+		 fix_is(fix->side_raw, '6'))
 		fix->side = SIDE_SELL;
 	fix->reject_reason = text(&r, FIX_SLOT_ord_rej_reason);
 	if (fix->reject_reason.len == 0 && (t = text(&r, FIX_SLOT_cxl_rej_reason)).len)

@@ -102,7 +102,8 @@ int64_t fix_frame(struct bytes in, uint32_t message_max, struct fix_message *msg
 	return (int64_t)total;
 }
 
-/* tag_long reads a tag of more than 7 digits, or finds that there is none. Returns its digits, 0 = no tag. */
+/* tag_long reads a tag of more than 7 digits, or finds that there is none. Returns its digits, 0 =
+ * no tag. */
 static uint32_t tag_long(const uint8_t *p, const uint8_t *end, uint32_t *tag)
 {
 	uint64_t v = 0;
@@ -128,27 +129,29 @@ static inline uint32_t tag_of(const uint8_t *p, const uint8_t *end, uint32_t *ta
 
 	if (__builtin_expect(n == 0 || n == 7, 0))
 		return tag_long(p, end, tag);
-	/* the n digits go to the top, zero digits come in below them; then 10s, 100s and 10000s are joined */
+	/* the n digits go to the top, zero digits come in below them; then 10s, 100s and 10000s are
+	 * joined */
 	d = (w << (64 - 8 * n)) - (('0' * ones) << (64 - 8 * n));
 	if (__builtin_expect((((d + 0x7676767676767676u) | d) & high) || p + n >= end, 0))
 		return 0;
 	d = d * 10 + (d >> 8);
 	d = ((d & 0x000000ff000000ffu) * 0x000f424000000064u +
 		    ((d >> 16) & 0x000000ff000000ffu) * 0x0000271000000001u) >>
-		32;
+	    32;
 	*tag = (uint32_t)d;
 	return n;
 }
 
 /* data_end finds where a data field ends whose length the field before it said.
  * Returns  its end, or 0 when the length does not fit */
-static uint32_t data_end(const struct fix_message *msg, const struct fix_field *length, const struct fix_field *data,
-	uint32_t limit)
+static uint32_t data_end(const struct fix_message *msg, const struct fix_field *length,
+	const struct fix_field *data, uint32_t limit)
 {
 	struct str text = {(const char *)msg->bytes.p + length->at, length->len};
 	uint64_t len;
 
-	if (data_tag_of(length->tag) != data->tag || !fix_uint(text, &len) || len >= limit - data->at)
+	if (data_tag_of(length->tag) != data->tag || !fix_uint(text, &len) ||
+		len >= limit - data->at)
 		return 0;
 	return msg->bytes.p[data->at + len] == FIX_SOH ? data->at + (uint32_t)len : 0;
 }
@@ -160,7 +163,8 @@ int fix_fields(struct fix_message *msg, uint32_t *soh, struct fix_field *fields)
 	struct fix_scan scan;
 
 	fix_scan((struct bytes){p, p + limit}, soh, &scan);
-	if ((scan.sum & 255) != (uint32_t)((p[limit + 3] - '0') * 100 + (p[limit + 4] - '0') * 10 + p[limit + 5] - '0'))
+	if ((scan.sum & 255) != (uint32_t)((p[limit + 3] - '0') * 100 + (p[limit + 4] - '0') * 10 +
+					   p[limit + 5] - '0'))
 		return -REASON_garbled;
 	memset(msg->first, 0, sizeof(msg->first));
 	for (; i < scan.soh_n; i++) {

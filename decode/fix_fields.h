@@ -1,4 +1,5 @@
-/* fix_fields: what a tag is to us, and the parts of the FIX decoder. Private to fix*.c and its tests. */
+/* fix_fields: what a tag is to us, and the parts of the FIX decoder. Private to fix*.c and its
+ * tests. */
 #pragma once
 
 #include "decode/fix.h"
@@ -21,15 +22,15 @@ enum { FIX_DATA_TAG_MAX = 43112 }; /* tags from here on are nothing to us */
 
 /* fix_dir is what is kept of a direction between segments. */
 struct fix_dir {
-	uint32_t life;                /* of the tcp_dir it is for */
-	bool skipping;                /* looking for the next "8=FIX" */
-	bool garbled;                 /* a run of garbled bytes is not over yet */
+	uint32_t life; /* of the tcp_dir it is for */
+	bool skipping; /* looking for the next "8=FIX" */
+	bool garbled;  /* a run of garbled bytes is not over yet */
 	uint8_t head_len;
-	uint8_t head[FIX_HEAD_MAX];   /* how the run began */
-	uint64_t run;                 /* its bytes */
-	uint64_t runs;                /* ever, on this connection */
-	uint64_t lost_bytes;          /* of the tcp_dir, at its last message */
-	struct fix_session *session;  /* of its last message */
+	uint8_t head[FIX_HEAD_MAX];  /* how the run began */
+	uint64_t run;                /* its bytes */
+	uint64_t runs;               /* ever, on this connection */
+	uint64_t lost_bytes;         /* of the tcp_dir, at its last message */
+	struct fix_session *session; /* of its last message */
 };
 
 /* fix_message is one message between frame and event; offsets are from the start of bytes. */
@@ -55,7 +56,8 @@ int64_t fix_frame(struct bytes in, uint32_t message_max, struct fix_message *msg
 int fix_fields(struct fix_message *msg, uint32_t *soh, struct fix_field *fields);
 
 /* fix_text returns the value of the first field of this slot, empty when absent. */
-static inline struct str fix_text(const struct fix_message *msg, const struct fix_field *fields, enum fix_slot slot)
+static inline struct str fix_text(
+	const struct fix_message *msg, const struct fix_field *fields, enum fix_slot slot)
 {
 	const struct fix_field *field;
 
@@ -72,14 +74,15 @@ static inline bool fix_is(struct str text, char c)
 
 /* fix_session_of finds or makes the session of these names on this direction.
  * Returns  it, or NULL when there is no room */
-struct fix_session *fix_session_of(struct fix *fx, const struct tcp_dir *dir, struct str begin, struct str sender,
-	struct str target);
+struct fix_session *fix_session_of(struct fix *fx, const struct tcp_dir *dir, struct str begin,
+	struct str sender, struct str target);
 
-/* fix_session_switch makes the session's stream the one that events go to, and sets what they share. */
+/* fix_session_switch makes the session's stream the one that events go to, and sets what they
+ * share. */
 void fix_session_switch(struct fix *fx, struct fix_session *s);
 
-/* fix_session_restart begins a new session under the same name, n resets later, and says so with SEQ_RESET.
- * Takes    next: the number expected, 0 = not known */
+/* fix_session_restart begins a new session under the same name, n resets later, and says so with
+ * SEQ_RESET. Takes    next: the number expected, 0 = not known */
 void fix_session_restart(struct fix *fx, struct fix_session *s, uint32_t n, uint64_t next);
 
 /* fix_sequence follows MsgSeqNum: says what is missing and what begins anew.
@@ -87,4 +90,5 @@ void fix_session_restart(struct fix *fx, struct fix_session *s, uint32_t n, uint
 uint32_t fix_sequence(struct fix *fx, struct fix_session *s, const struct fix_message *msg);
 
 /* fix_push makes the FixMessage event; the session is switched to. */
-void fix_push(struct fix *fx, const struct tcp_dir *dir, const struct fix_message *msg, uint64_t seq, uint32_t flags);
+void fix_push(struct fix *fx, const struct tcp_dir *dir, const struct fix_message *msg,
+	uint64_t seq, uint32_t flags);

@@ -3,14 +3,15 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int fix_init(struct fix *fx, const struct fix_options *opt, const struct fix_hooks *hooks, struct events *out)
+int fix_init(struct fix *fx, const struct fix_options *opt, const struct fix_hooks *hooks,
+	struct events *out)
 {
 	enum { MESSAGE_MAX = 16 * 1024 * 1024, SESSIONS_MAX = 1024 * 1024 };
 	uint32_t slots_n = 2;
 
 	*fx = (struct fix){.opt = *opt, .hooks = *hooks, .out = out};
-	if (opt->message_max < FIX_MESSAGE_MIN || opt->message_max > MESSAGE_MAX || !opt->sessions_max ||
-		opt->sessions_max > SESSIONS_MAX || !opt->flows_max)
+	if (opt->message_max < FIX_MESSAGE_MIN || opt->message_max > MESSAGE_MAX ||
+		!opt->sessions_max || opt->sessions_max > SESSIONS_MAX || !opt->flows_max)
 		return -EINVAL;
 	while (slots_n < 2 * opt->sessions_max)
 		slots_n *= 2;

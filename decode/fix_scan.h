@@ -1,4 +1,5 @@
-/* fix_scan: one pass over a FIX message: its checksum, where its delimiters are, whether it is plain text. */
+/* fix_scan: one pass over a FIX message: its checksum, where its delimiters are, whether it is
+ * plain text. */
 #pragma once
 
 #include "base/bytes.h"

@@ -14,7 +14,8 @@ static uint64_t mix(uint64_t h, const void *p, size_t len)
 	return (h ^ len ^ 0xff) * 0x100000001b3u; /* so that "AB","C" is not "A","BC" */
 }
 
-static uint64_t hash_of(const struct tcp_dir *dir, struct str begin, struct str sender, struct str target)
+static uint64_t hash_of(
+	const struct tcp_dir *dir, struct str begin, struct str sender, struct str target)
 {
 	uint64_t h = 0xcbf29ce484222325u;
 
@@ -43,13 +44,15 @@ static uint8_t keep(char *kept, struct str text)
 	return (uint8_t)len;
 }
 
-/* name_append adds text to name as printable ASCII without the characters that keys and topics are made of. */
+/* name_append adds text to name as printable ASCII without the characters that keys and topics are
+ * made of. */
 static uint32_t name_append(char *name, uint32_t len, struct str text)
 {
 	uint32_t i;
 
 	for (i = 0; i < text.len && len < FIX_NAME_MAX - 1; i++)
-		name[len++] = text.p[i] > ' ' && text.p[i] < 0x7f && text.p[i] != '/' ? text.p[i] : '_';
+		name[len++] =
+			text.p[i] > ' ' && text.p[i] < 0x7f && text.p[i] != '/' ? text.p[i] : '_';
 	return len;
 }
 
@@ -58,11 +61,13 @@ static struct str session_text(const struct fix_session *s)
 	return (struct str){s->session, s->session_len};
 }
 
-static bool session_open(struct fix *fx, struct fix_session *s, uint64_t hash, struct str sender, struct str target)
+static bool session_open(
+	struct fix *fx, struct fix_session *s, uint64_t hash, struct str sender, struct str target)
 {
 	uint32_t len = 0;
 
-	*s = (struct fix_session){.channel = (uint16_t)hash, .resets = fx->round, .round = fx->round};
+	*s = (struct fix_session){
+		.channel = (uint16_t)hash, .resets = fx->round, .round = fx->round};
 	s->sender_len = keep(s->sender, sender);
 	s->target_len = keep(s->target, target);
 	if (sender.len || target.len) {
@@ -84,8 +89,8 @@ static bool session_open(struct fix *fx, struct fix_session *s, uint64_t hash, s
 	return true;
 }
 
-struct fix_session *fix_session_of(struct fix *fx, const struct tcp_dir *dir, struct str begin, struct str sender,
-	struct str target)
+struct fix_session *fix_session_of(struct fix *fx, const struct tcp_dir *dir, struct str begin,
+	struct str sender, struct str target)
 {
 	uint64_t hash = hash_of(dir, begin, sender, target);
 	uint32_t slot = (uint32_t)(hash >> 16) & fx->sessions_mask;
@@ -93,7 +98,8 @@ struct fix_session *fix_session_of(struct fix *fx, const struct tcp_dir *dir, st
 	for (; fx->sessions[slot].hash; slot = (slot + 1) & fx->sessions_mask) {
 		struct fix_session *s = &fx->sessions[slot];
 
-		if (s->hash == hash && keeps(s->sender, s->sender_len, sender) && keeps(s->target, s->target_len, target))
+		if (s->hash == hash && keeps(s->sender, s->sender_len, sender) &&
+			keeps(s->target, s->target_len, target))
 			return s;
 	}
 	if (fx->sessions_n >= fx->opt.sessions_max ||
@@ -147,7 +153,8 @@ void fix_session_restart(struct fix *fx, struct fix_session *s, uint32_t n, uint
 	ev->system.session = session_text(s);
 }
 
-/* session_gap tells of the numbers [s->expected, seq). Bytes lost here may hold them; else they never came. */
+/* session_gap tells of the numbers [s->expected, seq). Bytes lost here may hold them; else they
+ * never came. */
 static void session_gap(struct fix *fx, struct fix_session *s, uint64_t seq)
 {
 	struct event *ev = push_at(fx, EVENT_GAP, s->expected);
@@ -201,7 +208,8 @@ uint32_t fix_sequence(struct fix *fx, struct fix_session *s, const struct fix_me
 	} else if (!poss_dup) {
 		fx->counts.low_numbers++;
 		if (seq == s->low_next)
-			fix_session_restart(fx, s, 1, seq + 1); /* two in a row: the numbers did begin anew */
+			fix_session_restart(
+				fx, s, 1, seq + 1); /* two in a row: the numbers did begin anew */
 		else
 			s->low_next = seq + 1;
 	}

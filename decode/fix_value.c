@@ -1,10 +1,10 @@
 /* Hot path: no allocation, lock, system call or log. */
 #include "decode/fix_value.h"
 
-static const uint64_t power_of_ten[20] = {1u, 10u, 100u, 1000u, 10000u, 100000u, 1000000u, 10000000u,
-	100000000u, 1000000000u, 10000000000u, 100000000000u, 1000000000000u, 10000000000000u,
-	100000000000000u, 1000000000000000u, 10000000000000000u, 100000000000000000u,
-	1000000000000000000u, 10000000000000000000u};
+static const uint64_t power_of_ten[20] = {1u, 10u, 100u, 1000u, 10000u, 100000u, 1000000u,
+	10000000u, 100000000u, 1000000000u, 10000000000u, 100000000000u, 1000000000000u,
+	10000000000000u, 100000000000000u, 1000000000000000u, 10000000000000000u,
+	100000000000000000u, 1000000000000000000u, 10000000000000000000u};
 
 static bool is_digit(char c)
 {
@@ -61,7 +61,7 @@ bool fix_scaled(const struct fix_number *number, uint32_t scale, uint64_t *value
 		return true;
 	}
 	return !number->negative && number->scale <= scale && scale - number->scale < 20 &&
-		!__builtin_mul_overflow(number->digits, power_of_ten[scale - number->scale], value);
+	       !__builtin_mul_overflow(number->digits, power_of_ten[scale - number->scale], value);
 }
 
 bool fix_e9(const struct fix_number *number, int64_t *e9)
@@ -87,7 +87,8 @@ static uint32_t number_of(const char *p, unsigned n, bool *bad)
 	return v;
 }
 
-/* days_from_civil counts days from 1970-01-01 in the Gregorian calendar; year from 1970, month from 1. */
+/* days_from_civil counts days from 1970-01-01 in the Gregorian calendar; year from 1970, month
+ * from 1. */
 static uint32_t days_from_civil(uint32_t year, uint32_t month, uint32_t day)
 {
 	uint32_t y = month > 2 ? year : year - 1, m = month > 2 ? month - 3 : month + 9;
@@ -99,9 +100,11 @@ static bool set_date(struct fix_clock *clock, const char *p)
 {
 	static const uint8_t month_days[12] = {31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 	bool bad = false;
-	uint32_t year = number_of(p, 4, &bad), month = number_of(p + 4, 2, &bad), day = number_of(p + 6, 2, &bad);
+	uint32_t year = number_of(p, 4, &bad), month = number_of(p + 4, 2, &bad),
+		 day = number_of(p + 6, 2, &bad);
 
-	if (bad || year < 1970 || year > 2261 || month < 1 || month > 12 || day < 1 || day > month_days[month - 1])
+	if (bad || year < 1970 || year > 2261 || month < 1 || month > 12 || day < 1 ||
+		day > month_days[month - 1])
 		return false;
 	if (month == 2 && day == 29 && (year % 4 != 0 || (year % 100 == 0 && year % 400 != 0)))
 		return false;
@@ -112,7 +115,8 @@ static bool set_date(struct fix_clock *clock, const char *p)
 
 uint64_t fix_time(struct fix_clock *clock, struct str text)
 {
-	static const uint32_t nanos[10] = {1000000000, 100000000, 10000000, 1000000, 100000, 10000, 1000, 100, 10, 1};
+	static const uint32_t nanos[10] = {
+		1000000000, 100000000, 10000000, 1000000, 100000, 10000, 1000, 100, 10, 1};
 	const char *p = text.p;
 	uint32_t hour, minute, second, fraction = 0, digits;
 	uint64_t date;
@@ -130,11 +134,13 @@ uint64_t fix_time(struct fix_clock *clock, struct str text)
 		digits = text.len - 18;
 		if (p[17] != '.' || digits < 1 || digits > 12)
 			return 0;
-		fraction = number_of(p + 18, digits < 9 ? digits : 9, &bad) * nanos[digits < 9 ? digits : 9];
+		fraction = number_of(p + 18, digits < 9 ? digits : 9, &bad) *
+			   nanos[digits < 9 ? digits : 9];
 		if (digits > 9)
 			number_of(p + 27, digits - 9, &bad);
 	}
 	if (bad || hour > 23 || minute > 59 || second > 60)
 		return 0;
-	return clock->date_ns + (hour * 3600 + minute * 60 + second) * UINT64_C(1000000000) + fraction;
+	return clock->date_ns + (hour * 3600 + minute * 60 + second) * UINT64_C(1000000000) +
+	       fraction;
 }

@@ -10,16 +10,19 @@ struct fix_number {
 	bool negative;
 };
 
-/* fix_uint reads a number without sign or fraction; leading zeros are legal. False: not one, or beyond 64 bits. */
+/* fix_uint reads a number without sign or fraction; leading zeros are legal. False: not one, or
+ * beyond 64 bits. */
 bool fix_uint(struct str text, uint64_t *value);
 
-/* fix_number reads a decimal with optional sign and fraction. False: not one, or not exact in 64 bits. */
+/* fix_number reads a decimal with optional sign and fraction. False: not one, or not exact in 64
+ * bits. */
 bool fix_number(struct str text, struct fix_number *number);
 
 /* fix_e9 gives number in units of 1e-9. False: not exact there. */
 bool fix_e9(const struct fix_number *number, int64_t *e9);
 
-/* fix_scaled gives digits of number at this scale. False: it has more decimals, is negative or too large. */
+/* fix_scaled gives digits of number at this scale. False: it has more decimals, is negative or too
+ * large. */
 bool fix_scaled(const struct fix_number *number, uint32_t scale, uint64_t *value);
 
 /* fix_clock remembers the last date it has seen, because messages of a stream share it. */

@@ -2,8 +2,8 @@
 #include "decode/streams.h"
 
 /* streams_init and streams_free are the cold part of this file. */
-int streams_init(struct streams *ss, const struct streams_options *opt, const struct fix_hooks *hooks,
-	struct feeds *feeds, struct events *out)
+int streams_init(struct streams *ss, const struct streams_options *opt,
+	const struct fix_hooks *hooks, struct feeds *feeds, struct events *out)
 {
 	struct fix_options fix = {opt->tcp.unit_max, opt->sessions_max, opt->tcp.flows_max};
 	int rc;
@@ -24,8 +24,8 @@ void streams_free(struct streams *ss)
 	tcp_free(&ss->tcp);
 }
 
-/* feed_eat hands whole units of a feed on. A unit that cannot be one ends what can be read of this segment:
- * such framings have no mark to find the next one by. */
+/* feed_eat hands whole units of a feed on. A unit that cannot be one ends what can be read of this
+ * segment: such framings have no mark to find the next one by. */
 static size_t feed_eat(void *ctx, struct tcp_dir *dir, struct bytes in)
 {
 	struct streams *ss = ctx;
@@ -91,14 +91,15 @@ int streams_segment(struct streams *ss, const struct frame *f, uint64_t ts_ns)
 	if (rc < 0) {
 		rc = tcp_claim(&ss->tcp, f, ts_ns, &seg);
 		if (rc < 0)
-			return tcp_drop(&ss->tcp, (enum reason)-rc);
+			return tcp_drop(&ss->tcp, (enum reason) - rc);
 	}
 	seg.dir->kind = (uint8_t)kind;
 	seg.dir->owner = owner;
 	return deliver(ss, &seg, ts_ns);
 }
 
-int streams_text(struct streams *ss, struct bytes in, uint16_t file, uint64_t offset, uint64_t ts_ns)
+int streams_text(
+	struct streams *ss, struct bytes in, uint16_t file, uint64_t offset, uint64_t ts_ns)
 {
 	struct frame f = {.payload = in, .tcp_seq = (uint32_t)offset};
 	struct tcp_segment seg;
@@ -109,7 +110,7 @@ int streams_text(struct streams *ss, struct bytes in, uint16_t file, uint64_t of
 	if (rc == -REASON_no_feed) {
 		rc = tcp_claim(&ss->tcp, &f, ts_ns, &seg);
 		if (rc < 0)
-			return tcp_drop(&ss->tcp, (enum reason)-rc);
+			return tcp_drop(&ss->tcp, (enum reason) - rc);
 		seg.dir->kind = TCP_FIX;
 		seg.dir->resync = offset != 0;
 	}

@@ -86,18 +86,18 @@ void tcp_forget(struct tcp_table *table, struct tcp_dir *dir)
 {
 	drop_held(table, dir);
 	unlink_dir(table, dir);
-	table->free[table->free_n++] = dir->index;
+	table->spare[table->spare_n++] = dir->index;
 }
 
 /* room returns the index of an entry for a new direction, or flows_max. A victim is closed,
- * unclaimed or silent for long; entries of free are never looked at, because there are none when
+ * unclaimed or silent for long; spare entries are never looked at, because there are none when
  * this is asked. */
 static uint32_t room(struct tcp_table *table, uint64_t ts_ns)
 {
 	uint32_t n;
 
-	if (table->free_n)
-		return table->free[--table->free_n];
+	if (table->spare_n)
+		return table->spare[--table->spare_n];
 	if (table->dirs_n < table->opt.flows_max)
 		return table->dirs_n++;
 	for (n = 0; n < VICTIMS_MAX; n++) {
@@ -108,7 +108,7 @@ static uint32_t room(struct tcp_table *table, uint64_t ts_ns)
 			ts_ns > dir->ts_ns + table->opt.idle_ns) {
 			tcp_forget(table, dir);
 			table->counts.evicted++;
-			return table->free[--table->free_n];
+			return table->spare[--table->spare_n];
 		}
 	}
 	return table->opt.flows_max;

@@ -24,11 +24,11 @@ int tcp_init(struct tcp_table *table, const struct tcp_options *opt)
 	table->slots_mask = slots_n - 1;
 	table->slots = calloc(slots_n, sizeof(*table->slots));
 	table->dirs = calloc(opt->flows_max, sizeof(*table->dirs));
-	table->free = calloc(opt->flows_max, sizeof(*table->free));
+	table->spare = calloc(opt->flows_max, sizeof(*table->spare));
 	table->buffers = calloc(opt->buffers_max, sizeof(*table->buffers));
 	table->buffer_memory =
 		malloc((size_t)opt->buffers_max * opt->unit_max); /* touched when used */
-	if (!table->slots || !table->dirs || !table->free || !table->buffers ||
+	if (!table->slots || !table->dirs || !table->spare || !table->buffers ||
 		!table->buffer_memory) {
 		tcp_free(table);
 		return -ENOMEM;
@@ -44,7 +44,7 @@ void tcp_free(struct tcp_table *table)
 {
 	free(table->slots);
 	free(table->dirs);
-	free(table->free);
+	free(table->spare);
 	free(table->buffers);
 	free(table->buffer_memory);
 	*table = (struct tcp_table){0};
@@ -58,7 +58,7 @@ void tcp_reset(struct tcp_table *table)
 		table->counts.bytes_dropped += table->dirs[i].held;
 	memset(table->slots, 0, (table->slots_mask + (size_t)1) * sizeof(*table->slots));
 	table->dirs_n = 0;
-	table->free_n = 0;
+	table->spare_n = 0;
 	table->hand = 0;
 	for (i = 0; i < table->opt.buffers_max; i++)
 		table->buffers[i] = table->buffer_memory + (size_t)i * table->opt.unit_max;

@@ -1,6 +1,6 @@
-/* Bytes of a stream, cut in two ways, must give the same events; every byte is in a message or counted as
- * skipped; what is refused makes no message; a secret never comes out.
- * The first byte says how the second way cuts. */
+/* Bytes of a stream, cut in two ways, must give the same events; every byte is in a message or
+ * counted as skipped; what is refused makes no message; a secret never comes out. The first byte
+ * says how the second way cuts. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,7 +18,8 @@ static void check(bool good, const char *what)
 	}
 }
 
-/* decode feeds in, in pieces of step bytes, each in a heap block of its size, and ends the stream. */
+/* decode feeds in, in pieces of step bytes, each in a heap block of its size, and ends the stream.
+ */
 static void decode(struct fix_rig *rig, struct bytes in, size_t step)
 {
 	const struct fix_counts *c = &rig->streams.fix.counts;
@@ -62,9 +63,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	decode(b, bytes_of(data + 1, size - 1), data[0] + 1u);
 	check(a->text_len == b->text_len && memcmp(a->text, b->text, a->text_len) == 0,
 		"a cut elsewhere gives other events");
-	check(a->streams.fix.counts.messages_out == b->streams.fix.counts.messages_out, "other messages");
-	check(!strstr(a->text, "[554,\"") && !strstr(a->text, "[925,\"") && !strstr(a->text, "[1402,\"") &&
-			!strstr(a->text, "[1404,\""),
+	check(a->streams.fix.counts.messages_out == b->streams.fix.counts.messages_out,
+		"other messages");
+	check(!strstr(a->text, "[554,\"") && !strstr(a->text, "[925,\"") &&
+			!strstr(a->text, "[1402,\"") && !strstr(a->text, "[1404,\""),
 		"a secret came out");
 	fix_rig_free(a);
 	fix_rig_free(b);

@@ -1,6 +1,7 @@
-/* Segments made from the input, against a plain model of a byte stream. In order and cut anywhere, with repeats
- * and overlaps, the bytes delivered are the bytes of the stream; with holes they are those of the stream at their
- * place. Every segment ends once; every byte is delivered, repeated or lost. */
+/* Segments made from the input, against a plain model of a byte stream. In order and cut anywhere,
+ * with repeats and overlaps, the bytes delivered are the bytes of the stream; with holes they are
+ * those of the stream at their place. Every segment ends once; every byte is delivered, repeated or
+ * lost. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -12,9 +13,9 @@ enum { STREAM_LEN = 4096, UNIT_MAX = 64, ISN = 0xfffffc00 };
 
 /* model checks that what comes is the stream: byte i of it is byte_at(i). */
 struct model {
-	uint64_t at;      /* of the first byte that eat has not taken */
+	uint64_t at; /* of the first byte that eat has not taken */
 	uint64_t eaten;
-	uint32_t unit;    /* eat takes whole units of so many bytes, aligned in the stream */
+	uint32_t unit; /* eat takes whole units of so many bytes, aligned in the stream */
 	uint64_t lost;
 };
 
@@ -72,10 +73,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (i = 0; i < STREAM_LEN; i++)
 		stream[i] = byte_at(i);
 	check(tcp_init(&table, &opt) == 0 && events_init(&out, flush, NULL) == 0, "out of memory");
-	check(tcp_take(&table, &f, 1, &seg) == -REASON_no_payload && seg.dir, "a SYN makes it known");
+	check(tcp_take(&table, &f, 1, &seg) == -REASON_no_payload && seg.dir,
+		"a SYN makes it known");
 	seg.dir->kind = TCP_FIX;
 	for (i = 1; i + 2 < size; i += 3) {
-		/* three bytes a segment: where it begins, relative to what is expected; how long it is; flags */
+		/* three bytes a segment: where it begins, relative to what is expected; how long it
+		 * is; flags */
 		int64_t at = (int64_t)end + (int8_t)data[i];
 		uint64_t len = data[i + 1];
 		int rc;
@@ -90,14 +93,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		rc = tcp_take(&table, &f, 2, &seg);
 		if (rc < 0) {
 			check(len == 0 || (uint64_t)at + len <= end, "new bytes refused");
-			check((rc == -REASON_no_payload) == (len == 0), "refused by the wrong name");
+			check((rc == -REASON_no_payload) == (len == 0),
+				"refused by the wrong name");
 			check(rc != -REASON_tcp_late || table.counts.holes, "late without a hole");
 			continue;
 		}
 		check((uint64_t)at + len > end, "bytes came twice");
 		m.lost += (uint64_t)at > end ? (uint64_t)at - end : 0;
-		check(seg.lost == ((uint64_t)at > end ? (uint64_t)at - end : 0), "wrong size of a hole");
-		check(bytes_len(seg.data) == at + len - ((uint64_t)at > end ? (uint64_t)at : end), "wrong part");
+		check(seg.lost == ((uint64_t)at > end ? (uint64_t)at - end : 0),
+			"wrong size of a hole");
+		check(bytes_len(seg.data) == at + len - ((uint64_t)at > end ? (uint64_t)at : end),
+			"wrong part");
 		delivered += bytes_len(seg.data);
 		end = (uint64_t)at + len;
 		tcp_deliver(&table, &seg, &out, eat, &m);
@@ -105,8 +111,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (i = 0; i < REASON_COUNT; i++)
 		dropped += table.counts.dropped[i];
 	check(table.counts.segments == table.counts.delivered + dropped, "segments do not add up");
-	check(table.counts.bytes == delivered && table.counts.bytes_lost == m.lost, "bytes do not add up");
-	check(delivered == m.eaten + table.counts.bytes_dropped + table.dirs[0].held, "delivered bytes got lost");
+	check(table.counts.bytes == delivered && table.counts.bytes_lost == m.lost,
+		"bytes do not add up");
+	check(delivered == m.eaten + table.counts.bytes_dropped + table.dirs[0].held,
+		"delivered bytes got lost");
 	check(delivered + m.lost == end, "the stream has a part that nobody speaks of");
 	tcp_free(&table);
 	events_free(&out);

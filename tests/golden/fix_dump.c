@@ -1,7 +1,7 @@
-/* fix_dump FILE: what our decoder makes of a capture (pcap) or a file of FIX messages, as JSON lines.
- * For each packet with bytes that are no message there is a line {"packet":N,"skipped":BYTES}. The last line
- * holds the counters. Decodes in one way whatever the file is cut into: with a second argument N, text is fed
- * N bytes at a time. */
+/* fix_dump FILE: what our decoder makes of a capture (pcap) or a file of FIX messages, as JSON
+ * lines. For each packet with bytes that are no message there is a line
+ * {"packet":N,"skipped":BYTES}. The last line holds the counters. Decodes in one way whatever the
+ * file is cut into: with a second argument N, text is fed N bytes at a time. */
 #include <pcap/pcap.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,15 +26,17 @@ static void dump_capture(struct fix_rig *rig, pcap_t *capture)
 		uint64_t skipped = rig->streams.fix.counts.bytes_skipped;
 
 		rig->packet++;
-		if (frame_parse(bytes_of(data, header->caplen), (enum link_type)pcap_datalink(capture), &f) == 0 &&
+		if (frame_parse(bytes_of(data, header->caplen),
+			    (enum link_type)pcap_datalink(capture), &f) == 0 &&
 			f.ip_proto == 6)
 			streams_segment(&rig->streams, &f,
-				(uint64_t)header->ts.tv_sec * 1000000000 + (uint64_t)header->ts.tv_usec * 1000);
+				(uint64_t)header->ts.tv_sec * 1000000000 +
+					(uint64_t)header->ts.tv_usec * 1000);
 		print(rig);
 		skipped = rig->streams.fix.counts.bytes_skipped - skipped;
 		if (skipped)
-			printf("{\"packet\":%llu,\"skipped\":%llu}\n", (unsigned long long)rig->packet,
-				(unsigned long long)skipped);
+			printf("{\"packet\":%llu,\"skipped\":%llu}\n",
+				(unsigned long long)rig->packet, (unsigned long long)skipped);
 	}
 }
 
@@ -74,8 +76,10 @@ int main(int argc, char **argv)
 		dump_text(&rig, file, argc > 2 ? strtoul(argv[2], NULL, 10) : 65536);
 	streams_end(&rig.streams);
 	print(&rig);
-	printf("{\"messages_in\":%llu,\"messages_out\":%llu,\"garbled\":%llu,\"bytes_skipped\":%llu,"
-	       "\"bytes_in\":%llu,\"bytes_out\":%llu,\"retransmits\":%llu,\"late\":%llu,\"holes\":%llu}\n",
+	printf("{\"messages_in\":%llu,\"messages_out\":%llu,\"garbled\":%llu,\"bytes_skipped\":%"
+	       "llu,"
+	       "\"bytes_in\":%llu,\"bytes_out\":%llu,\"retransmits\":%llu,\"late\":%llu,\"holes\":%"
+	       "llu}\n",
 		(unsigned long long)rig.streams.fix.counts.messages_in,
 		(unsigned long long)rig.streams.fix.counts.messages_out,
 		(unsigned long long)rig.streams.fix.counts.dropped[REASON_garbled],

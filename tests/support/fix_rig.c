@@ -125,8 +125,8 @@ static void add_event(struct fix_rig *rig, const struct event *ev)
 	if (rig->check && rig->check(ev) != 0)
 		die("an event does not survive its encoding");
 	add(rig, "{\"packet\":%llu,\"seq\":%llu,\"sub_seq\":%u,\"flags\":%u,\"session\":\"%s\"",
-		(unsigned long long)rig->packet, (unsigned long long)ev->seq, ev->sub_seq, ev->flags,
-		rig->session[stream]);
+		(unsigned long long)rig->packet, (unsigned long long)ev->seq, ev->sub_seq,
+		ev->flags, rig->session[stream]);
 	add_str(rig, "venue", ev->venue);
 	if (ev->type == EVENT_FIX) {
 		add(rig, ",\"event\":\"fix\"");
@@ -146,7 +146,8 @@ static void add_event(struct fix_rig *rig, const struct event *ev)
 		add_number(rig, "length", ev->unknown.length);
 		add_number(rig, "count", ev->unknown.count);
 		add_str(rig, "head",
-			(struct str){(const char *)ev->unknown.head.p, (uint32_t)bytes_len(ev->unknown.head)});
+			(struct str){(const char *)ev->unknown.head.p,
+				(uint32_t)bytes_len(ev->unknown.head)});
 	} else {
 		die("an event that FIX does not make");
 	}
@@ -185,7 +186,10 @@ static void session_is(void *ctx, void *stream, struct str session)
 void fix_rig_init(struct fix_rig *rig, uint32_t message_max)
 {
 	struct streams_options opt = {
-		.tcp = {.flows_max = 64, .buffers_max = 16, .unit_max = message_max, .idle_ns = 600000000000},
+		.tcp = {.flows_max = 64,
+			.buffers_max = 16,
+			.unit_max = message_max,
+			.idle_ns = 600000000000},
 		.sessions_max = 256,
 		.fix = true,
 	};

@@ -1,4 +1,5 @@
-/* fix_rig: FIX bytes in, lines of text out. Used by unit tests, fuzz targets and the golden dumper. */
+/* fix_rig: FIX bytes in, lines of text out. Used by unit tests, fuzz targets and the golden dumper.
+ */
 #pragma once
 
 #include "decode/streams.h"
@@ -13,11 +14,11 @@ struct fix_rig {
 	struct streams streams;
 	char *text;
 	size_t text_len, text_room;
-	uint64_t events;  /* lines, ever */
-	uint64_t packet;  /* number put into each line */
+	uint64_t events; /* lines, ever */
+	uint64_t packet; /* number put into each line */
 	uint8_t streams_made[RIG_STREAMS];
 	uint32_t streams_n;
-	char session[RIG_STREAMS][24]; /* of each stream */
+	char session[RIG_STREAMS][24];        /* of each stream */
 	int (*check)(const struct event *ev); /* run on every event, NULL = none; not 0 aborts */
 };
 
@@ -28,13 +29,13 @@ void fix_rig_free(struct fix_rig *rig);
 /* fix_rig_clear forgets the text. */
 void fix_rig_clear(struct fix_rig *rig);
 
-/* fix_rig_send feeds one segment from port 1000 to port 2000 of two hosts. Returns as streams_segment. */
+/* fix_rig_send feeds one segment from port 1000 to port 2000 of two hosts. Returns as
+ * streams_segment. */
 int fix_rig_send(struct fix_rig *rig, struct bytes payload, uint32_t seq, uint8_t flags);
 
 /* fix_rig_flush brings all events into text. */
 void fix_rig_flush(struct fix_rig *rig);
 
-/* fix_compose writes a message from text like "8=FIX.4.4|9=?|35=0|10=?|": '|' becomes SOH, '^' NUL; BodyLength
- * and CheckSum are filled in where they are '?'.
- * Returns  its bytes, at most room */
+/* fix_compose writes a message from text like "8=FIX.4.4|9=?|35=0|10=?|": '|' becomes SOH, '^' NUL;
+ * BodyLength and CheckSum are filled in where they are '?'. Returns  its bytes, at most room */
 size_t fix_compose(uint8_t *out, size_t room, const char *text);

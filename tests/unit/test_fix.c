@@ -46,7 +46,8 @@ static void say(const char *text)
 }
 
 /* expect looks for text in what came out since the last forget. */
-#define expect(text_) cr_expect_not_null(strstr(rig.text, text_), "%s is not in %s", text_, rig.text)
+#define expect(text_)                                                                              \
+	cr_expect_not_null(strstr(rig.text, text_), "%s is not in %s", text_, rig.text)
 #define expect_not(text_) cr_expect_null(strstr(rig.text, text_), "%s is in %s", text_, rig.text)
 
 static uint64_t dropped(enum reason reason)
@@ -56,8 +57,10 @@ static uint64_t dropped(enum reason reason)
 
 Test(fix, an_order_has_all_its_typed_fields, .init = setup, .fini = teardown)
 {
-	say("8=FIX.4.4|9=?|35=D|49=BUYER|56=BROKER|34=7|52=20240229-14:30:05.123456789|11=C1|1=ACC|55=ESZ6|54=2|"
-	    "60=20240229-14:30:05|38=100|40=2|44=-12.5|59=0|48=123|207=XCME|97=Y|1128=9|58=hello|10=?|");
+	say("8=FIX.4.4|9=?|35=D|49=BUYER|56=BROKER|34=7|52=20240229-14:30:05.123456789|11=C1|1=ACC|"
+	    "55=ESZ6|54=2|"
+	    "60=20240229-14:30:05|38=100|40=2|44=-12.5|59=0|48=123|207=XCME|97=Y|1128=9|58=hello|"
+	    "10=?|");
 	expect("\"msg_type\":\"D\"");
 	expect("\"session\":\"BUYER-BROKER\",\"venue\":\"BUYER-BROKER\"");
 	expect("\"cl_ord_id\":\"C1\"");
@@ -79,8 +82,10 @@ Test(fix, an_order_has_all_its_typed_fields, .init = setup, .fini = teardown)
 
 Test(fix, quantities_share_the_scale_of_the_finest, .init = setup, .fini = teardown)
 {
-	say("8=FIX.4.4|9=?|35=8|49=A|56=B|34=1|38=10|32=0.250|151=9.75|14=.2500|31=1.000000001|6=000.10|10=?|");
-	expect("\"order_qty\":1000,\"last_qty\":25,\"leaves_qty\":975,\"cum_qty\":25,\"qty_scale\":2");
+	say("8=FIX.4.4|9=?|35=8|49=A|56=B|34=1|38=10|32=0.250|151=9.75|14=.2500|31=1.000000001|6="
+	    "000.10|10=?|");
+	expect("\"order_qty\":1000,\"last_qty\":25,\"leaves_qty\":975,\"cum_qty\":25,\"qty_scale\":"
+	       "2");
 	expect("\"last_px_e9\":1000000001,\"avg_px_e9\":100000000");
 }
 
@@ -91,14 +96,16 @@ Test(fix, what_is_not_exact_stays_absent_and_is_flagged, .init = setup, .fini = 
 	expect_not("_e9");
 	expect("[44,\"1.0000000001\"]");
 	fix_rig_clear(&rig);
-	say("8=FIX.4.4|9=?|35=8|49=A|56=B|34=2|44=1.000000000000000000000|31=9223372036.854775807|10=?|");
+	say("8=FIX.4.4|9=?|35=8|49=A|56=B|34=2|44=1.000000000000000000000|31=9223372036.854775807|"
+	    "10=?|");
 	expect("\"flags\":1,");
 	expect("\"price_e9\":1000000000,\"last_px_e9\":9223372036854775807");
 }
 
 Test(fix, secrets_leave_tag_and_length_only, .init = setup, .fini = teardown)
 {
-	say("8=FIX.4.4|9=?|35=A|49=A|56=B|34=1|98=0|108=30|95=12|96=raw=hunter2a|553=user|554=hunter2b|925=hunter2c|"
+	say("8=FIX.4.4|9=?|35=A|49=A|56=B|34=1|98=0|108=30|95=12|96=raw=hunter2a|553=user|554="
+	    "hunter2b|925=hunter2c|"
 	    "1401=10|1402=hunter2d|z|1403=8|1404=hunter2e|10=?|");
 	expect("[96,{\"redacted\":12}]");
 	expect("[554,{\"redacted\":8}]");
@@ -114,7 +121,8 @@ Test(fix, secrets_leave_tag_and_length_only, .init = setup, .fini = teardown)
 	/* a wrong checksum: nothing of it may be seen */
 	say("8=FIX.4.4|9=?|35=A|49=A|56=B|34=3|554=hunter2|10=000|");
 	say("8=FIX.4.4|9=?|35=0|49=A|56=B|34=3|10=?|");
-	expect("\"event\":\"unknown\",\"length\":54,\"count\":1,\"head\":\"8=FIX.4.4\\u00019=32\\u0001\"");
+	expect("\"event\":\"unknown\",\"length\":54,\"count\":1,\"head\":\"8=FIX.4.4\\u00019="
+	       "32\\u0001\"");
 	expect_not("hunter");
 }
 
@@ -125,7 +133,8 @@ Test(fix, data_fields_may_hold_delimiters, .init = setup, .fini = teardown)
 	expect("\"text\":\"t\"");
 	expect_not("problems");
 	fix_rig_clear(&rig);
-	say("8=FIX.4.4|9=?|35=B|49=A|56=B|34=2|93=1|89=\001|10=?|"); /* the data is one SOH; 93 -> 89 */
+	say("8=FIX.4.4|9=?|35=B|49=A|56=B|34=2|93=1|89=\001|10=?|"); /* the data is one SOH; 93 ->
+									89 */
 	expect("[93,\"1\"],[89,\"\\u0001\"],[10,");
 	fix_rig_clear(&rig);
 	say("8=FIX.4.4|9=?|35=B|49=A|56=B|34=3|95=9|96=ab|58=t|10=?|");
@@ -152,16 +161,16 @@ Test(fix, problems_of_a_well_framed_message_are_bits, .init = setup, .fini = tea
 Test(fix, garbled_messages_make_no_event_and_cost_nothing_else, .init = setup, .fini = teardown)
 {
 	static const char *const garbled[] = {
-		"8=FIX.4.4|9=?|35=0|49=A|56=B|34=2|10=12|",            /* checksum of two digits */
-		"8=FIX.4.4|9=?|35=0|49=A|56=B|34=2|10=256|",           /* no checksum at all */
-		"8=FIX.4.4|9=29|35=0|49=A|56=B|34=2|10=?|",            /* body length too large */
-		"8=FIX.4.4|9=3|35=0|49=A|56=B|34=2|10=?|",             /* too small */
-		"8=FIX.4.4|9=x|35=0|49=A|56=B|34=2|10=?|",             /* not a number */
-		"8=FIX.4.4|35=0|9=?|49=A|56=B|34=2|10=?|",             /* wrong order */
-		"8=FIX.4.4|9=?|49=A|35=0|56=B|34=2|10=?|",             /* 35 not third */
-		"8=FIX.4.4|9=?|35=0|49=A|56=B|34=2|hello|10=?|",       /* field without '=' */
-		"8=FIX.4.4|9=?|35=0|49=A|56=B|34=2|x9=1|10=?|",        /* tag not a number */
-		"8=FIX.4.4|9=?|35=0|49=A|56=B|34=2|=1|10=?|",          /* no tag */
+		"8=FIX.4.4|9=?|35=0|49=A|56=B|34=2|10=12|",      /* checksum of two digits */
+		"8=FIX.4.4|9=?|35=0|49=A|56=B|34=2|10=256|",     /* no checksum at all */
+		"8=FIX.4.4|9=29|35=0|49=A|56=B|34=2|10=?|",      /* body length too large */
+		"8=FIX.4.4|9=3|35=0|49=A|56=B|34=2|10=?|",       /* too small */
+		"8=FIX.4.4|9=x|35=0|49=A|56=B|34=2|10=?|",       /* not a number */
+		"8=FIX.4.4|35=0|9=?|49=A|56=B|34=2|10=?|",       /* wrong order */
+		"8=FIX.4.4|9=?|49=A|35=0|56=B|34=2|10=?|",       /* 35 not third */
+		"8=FIX.4.4|9=?|35=0|49=A|56=B|34=2|hello|10=?|", /* field without '=' */
+		"8=FIX.4.4|9=?|35=0|49=A|56=B|34=2|x9=1|10=?|",  /* tag not a number */
+		"8=FIX.4.4|9=?|35=0|49=A|56=B|34=2|=1|10=?|",    /* no tag */
 		"8=FIX.4.4|9=?|35=0|49=A|56=B|34=2|99999999999=1|10=?|", /* tag beyond 32 bits */
 		"8=FIXCOMP|9=10|0123456789",
 		"8=O|9=0010|35=P|01234",
@@ -216,7 +225,8 @@ Test(fix, missing_numbers_are_one_gap_and_marked_repeats_are_none, .init = setup
 	say("8=FIX.4.4|9=?|35=0|49=A|56=B|34=1|10=?|");
 	fix_rig_clear(&rig);
 	say("8=FIX.4.4|9=?|35=0|49=A|56=B|34=5|10=?|");
-	expect("\"seq\":2,\"sub_seq\":0,\"flags\":1,\"session\":\"A-B\",\"venue\":\"A-B\",\"event\":\"gap\",\"first\":2,"
+	expect("\"seq\":2,\"sub_seq\":0,\"flags\":1,\"session\":\"A-B\",\"venue\":\"A-B\","
+	       "\"event\":\"gap\",\"first\":2,"
 	       "\"last\":4,\"cause\":1");
 	expect("\"seq\":5,\"sub_seq\":0");
 	fix_rig_clear(&rig);
@@ -248,7 +258,8 @@ Test(fix, sequence_resets_and_gap_fills_are_no_gaps, .init = setup, .fini = tear
 	say("8=FIX.4.4|9=?|35=0|49=A|56=B|34=10|10=?|");
 	expect_not("\"event\":\"system\"");
 	say("8=FIX.4.4|9=?|35=4|49=A|56=B|34=77|36=100|10=?|");
-	expect("\"session\":\"A-B.1\",\"venue\":\"A-B\",\"event\":\"system\",\"code\":7,\"session_new\":\"A-B.1\"");
+	expect("\"session\":\"A-B.1\",\"venue\":\"A-B\",\"event\":\"system\",\"code\":7,\"session_"
+	       "new\":\"A-B.1\"");
 	say("8=FIX.4.4|9=?|35=0|49=A|56=B|34=100|10=?|");
 	/* a fill that answers a resend request does not move what is expected back */
 	say("8=FIX.4.4|9=?|35=4|49=A|56=B|34=3|43=Y|123=Y|36=50|10=?|");
@@ -296,14 +307,16 @@ Test(fix, decoding_begins_in_mid_stream_at_the_next_message, .init = setup, .fin
 {
 	next_seq += 1000; /* the beginning was not captured */
 	memcpy(bytes, "5=0\00149=A\00134=1\00110=003\001", 21);
-	send_bytes(bytes, 21 + fix_compose(bytes + 21, 512, "8=FIX.4.4|9=?|35=0|49=A|56=B|34=2|10=?|"));
+	send_bytes(bytes,
+		21 + fix_compose(bytes + 21, 512, "8=FIX.4.4|9=?|35=0|49=A|56=B|34=2|10=?|"));
 	cr_expect_eq(rig.streams.fix.counts.messages_out, 1);
 	cr_expect_eq(rig.streams.fix.counts.bytes_skipped, 21);
 	cr_expect_eq(dropped(REASON_garbled), 0, "what was lost is not their fault");
 	expect_not("unknown");
 }
 
-Test(fix, names_are_printable_and_sessions_of_equal_names_differ_in_channel, .init = setup, .fini = teardown)
+Test(fix, names_are_printable_and_sessions_of_equal_names_differ_in_channel, .init = setup,
+	.fini = teardown)
 {
 	say("8=FIX.4.4|9=?|35=0|49=A/ \xc3\xa9|56=VERYLONGTARGETCOMPANYNAME|34=1|10=?|");
 	expect("\"venue\":\"A____-VERYLONGTARGETCOM\"");
@@ -338,8 +351,7 @@ Test(fix, a_table_of_sessions_that_is_full_refuses_by_name, .init = setup, .fini
 
 Test(fix, any_cut_into_segments_gives_the_same_events)
 {
-	static const char *const text =
-		"8=FIX.4.4|9=?|35=A|49=A|56=B|34=1|554=secret|10=?|";
+	static const char *const text = "8=FIX.4.4|9=?|35=A|49=A|56=B|34=1|554=secret|10=?|";
 	static const char *const more =
 		"8=FIX.4.4|9=?|35=B|49=A|56=B|34=2|95=9|96=8=FIX.4.4|58=x|10=?|";
 	uint8_t stream[512];
@@ -349,13 +361,16 @@ Test(fix, any_cut_into_segments_gives_the_same_events)
 	memcpy(stream + len, "junk|8=FIX", 10);
 	len += 10;
 	len += fix_compose(stream + len, sizeof(stream) - len, more);
-	len += fix_compose(stream + len, sizeof(stream) - len, "8=FIX.4.4|9=?|35=0|49=A|56=B|34=5|10=?|");
+	len += fix_compose(
+		stream + len, sizeof(stream) - len, "8=FIX.4.4|9=?|35=0|49=A|56=B|34=5|10=?|");
 	for (size_t first = 0; first <= len; first++) {
 		for (size_t step = 1; step < 4; step++) {
 			setup();
 			send_bytes(stream, first);
 			for (size_t at = first; at < len; at += step + first % 61)
-				send_bytes(stream + at, len - at < step + first % 61 ? len - at : step + first % 61);
+				send_bytes(stream + at, len - at < step + first % 61
+								? len - at
+								: step + first % 61);
 			if (!whole)
 				whole = strdup(rig.text);
 			cr_assert_str_eq(rig.text, whole);
@@ -368,7 +383,8 @@ Test(fix, any_cut_into_segments_gives_the_same_events)
 
 Test(fix, every_prefix_of_a_message_waits_and_makes_nothing, .init = setup, .fini = teardown)
 {
-	size_t len = fix_compose(bytes, sizeof(bytes), "8=FIX.4.4|9=?|35=0|49=A|56=B|34=1|95=2|96=xy|10=?|");
+	size_t len = fix_compose(
+		bytes, sizeof(bytes), "8=FIX.4.4|9=?|35=0|49=A|56=B|34=1|95=2|96=xy|10=?|");
 	struct fix_message msg;
 
 	for (size_t n = 0; n < len; n++) {
@@ -408,25 +424,30 @@ Test(fix, times_have_up_to_twelve_digits_of_fraction)
 	struct fix_clock clock = {0};
 
 	for (unsigned i = 0; i < sizeof(times) / sizeof(*times); i++)
-		cr_expect_eq(fix_time(&clock, str_of(times[i].text)), times[i].ns, "%s", times[i].text);
+		cr_expect_eq(
+			fix_time(&clock, str_of(times[i].text)), times[i].ns, "%s", times[i].text);
 }
 
 Test(fix, numbers_are_exact_or_refused)
 {
-	static const char *const wrong[] = {"", "-", ".", "+.", "1.2.3", "1e5", " 1", "1 ", "0x1", "--1", "18446744073709551616"};
+	static const char *const wrong[] = {"", "-", ".", "+.", "1.2.3", "1e5", " 1", "1 ", "0x1",
+		"--1", "18446744073709551616"};
 	struct fix_number n;
 	uint64_t v;
 	int64_t e9;
 
 	for (unsigned i = 0; i < sizeof(wrong) / sizeof(*wrong); i++)
 		cr_expect_not(fix_number(str_of(wrong[i]), &n), "%s", wrong[i]);
-	cr_expect(fix_number(STR("-0012.3400"), &n) && n.negative && n.digits == 1234 && n.scale == 2);
+	cr_expect(fix_number(STR("-0012.3400"), &n) && n.negative && n.digits == 1234 &&
+		  n.scale == 2);
 	cr_expect(fix_number(STR("0.000"), &n) && n.digits == 0 && fix_e9(&n, &e9) && e9 == 0);
 	cr_expect(fix_number(STR("5."), &n) && n.digits == 5 && n.scale == 0);
 	cr_expect(fix_number(STR("0.0000000001"), &n) && !fix_e9(&n, &e9));
-	cr_expect(fix_number(STR("-9223372036.854775807"), &n) && fix_e9(&n, &e9) && e9 == -INT64_MAX);
+	cr_expect(fix_number(STR("-9223372036.854775807"), &n) && fix_e9(&n, &e9) &&
+		  e9 == -INT64_MAX);
 	cr_expect(fix_number(STR("9223372036.854775808"), &n) && !fix_e9(&n, &e9));
-	cr_expect(fix_number(STR("18446744073709551615"), &n) && fix_scaled(&n, 0, &v) && v == UINT64_MAX);
+	cr_expect(fix_number(STR("18446744073709551615"), &n) && fix_scaled(&n, 0, &v) &&
+		  v == UINT64_MAX);
 	cr_expect_not(fix_scaled(&n, 1, &v));
 	cr_expect(fix_uint(STR("00007"), &v) && v == 7);
 	cr_expect_not(fix_uint(STR("18446744073709551616"), &v));
@@ -445,7 +466,9 @@ Test(fix, the_wide_scan_sees_what_the_scalar_one_sees)
 
 		for (size_t i = 0; i < len; i++) {
 			seed = seed * 6364136223846793005u + 1442695040888963407u;
-			p[i] = round % 3 == 0 ? (uint8_t)(seed >> 56) : seed >> 61 == 0 ? FIX_SOH : (uint8_t)(seed >> 57);
+			p[i] = round % 3 == 0    ? (uint8_t)(seed >> 56)
+			       : seed >> 61 == 0 ? FIX_SOH
+						 : (uint8_t)(seed >> 57);
 		}
 		p = realloc(p, len ? len : 1);
 		fix_scan(bytes_of(p, len), wide, &a);
