@@ -6,6 +6,7 @@
 #include "base/bytes.h"
 
 enum { SYMBOL_TEXT_MAX = 32, SYMBOLS_MAX = 1 << 24 };
+enum { SYMBOL_UNKNOWN, SYMBOL_FORGOTTEN, SYMBOL_FIRST }; /* slots */
 
 struct symbol {
 	uint64_t id;
@@ -18,7 +19,7 @@ struct symbol {
  * Owns     its slots, one allocation
  * Thread   the worker that owns the channel */
 struct symbols {
-	struct symbol *slot; /* [0]: unknown, [1]: forgotten; then what was learnt */
+	struct symbol *slot; /* two that stand for no text, then what was learnt */
 	uint32_t mask;       /* size of index - 1 */
 	uint32_t used;       /* slots */
 	uint32_t room;       /* texts that may still be learnt */
