@@ -28,8 +28,8 @@ struct ring *publisher_ring(struct publisher *pub, unsigned w);
  * streams_options.sinks_hold. */
 unsigned publisher_hold(const struct publisher *pub);
 
-/* publisher_ready says whether the source may start. Before publisher_start it asks the sink itself;
- * then its thread does, and any thread may look. */
+/* publisher_ready says whether the source may start. Before publisher_start it asks the sink
+ * itself; then its thread does, and any thread may look. */
 bool publisher_ready(struct publisher *pub);
 
 /* publisher_do_work does one round: takes what has come, hands over what the sink takes, polls it.

@@ -397,7 +397,8 @@ Test(pipe, a_reader_that_does_not_read_blocks_no_cut_and_no_stop, .timeout = 20)
 	cr_assert(ledger_balances(report));
 	cr_assert_gt(rig_count(&rig, 0).dropped[REASON_ring_full], 0);
 	rig_finish(&rig, 50);
-	cr_assert_eq(publisher_purged(rig.pubs[0]), 90, "eight in the ring, one begun or about to be");
+	cr_assert_eq(
+		publisher_purged(rig.pubs[0]), 90, "eight in the ring, one begun or about to be");
 	check(&rig, "text:-", 5000);
 	close(ends[0]);
 	close(ends[1]);
