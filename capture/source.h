@@ -1,4 +1,4 @@
-/* source: where packets come from. Replay, AF_PACKET, DPDK and the hand-over between workers look alike. */
+/* source: where packets come from. Replay, AF_PACKET, DPDK and hand-over look alike. */
 #pragma once
 
 #include "base/bytes.h"
@@ -6,11 +6,18 @@
 
 enum { BURST_MAX = 64 };
 
-enum ts_quality { TS_Q_UNKNOWN = 0, TS_Q_HARDWARE = 1, TS_Q_KERNEL = 2, TS_Q_USER = 3, TS_Q_FILE = 4 }; /* = proto TsQuality */
+/* As TsQuality of the events. */
+enum ts_quality {
+	TS_Q_UNKNOWN = 0,
+	TS_Q_HARDWARE = 1,
+	TS_Q_KERNEL = 2,
+	TS_Q_USER = 3,
+	TS_Q_FILE = 4,
+};
 
 enum packet_kind {
 	PACKET_FRAME,   /* a link-layer frame */
-	PACKET_MESSAGE, /* one feed message without its length prefix (BinaryFILE); seq is its position, from 1 */
+	PACKET_MESSAGE, /* a feed message without its length (BinaryFILE); seq: position, from 1 */
 	PACKET_STREAM,  /* the next bytes of one FIX text stream; seq is their offset */
 };
 
@@ -19,31 +26,31 @@ struct packet {
 	const uint8_t *data;
 	uint32_t caplen, wire_len;
 	uint64_t ts_recv_ns;
-	uint64_t seq;      /* PACKET_MESSAGE, PACKET_STREAM; PACKET_FRAME: number in the source, from 1 */
-	uint16_t link;     /* enum link_type */
-	uint16_t port;     /* interface, queue or file number in this source */
-	uint8_t kind;      /* enum packet_kind */
+	uint64_t seq;  /* as kind says; PACKET_FRAME: number in the source, from 1 */
+	uint16_t link; /* enum link_type */
+	uint16_t port; /* interface, queue or file number in this source */
+	uint8_t kind;  /* enum packet_kind */
 	uint8_t ts_quality;
-	uint16_t round;    /* of --loop, from 0: a change starts every session anew */
+	uint16_t round; /* of --loop, from 0: a change starts every session anew */
 };
 
-/* source_stats are cumulative. received counts packets handed out before filter; a loss is in dropped alone. */
+/* source_stats are cumulative. received counts packets before the filter; a loss is in dropped
+ * alone: kernel_drop, nic_missed, nic_error, no_mbuf, mbuf_chain, handoff_full, file_damaged. */
 struct source_stats {
 	uint64_t received, received_bytes;
-	uint64_t filtered;                /* refused by the filter, known to us (kernel filters are not) */
-	uint64_t dropped[REASON_COUNT];   /* kernel_drop, nic_missed, nic_error, no_mbuf, mbuf_chain, handoff_full, file_damaged */
+	uint64_t filtered; /* refused by the filter here; what a kernel refuses is not known */
+	uint64_t dropped[REASON_COUNT];
 };
 
 enum source_end { SOURCE_RUNNING = 0, SOURCE_END, SOURCE_TRUNCATED, SOURCE_DAMAGED, SOURCE_GONE };
 
 struct source;
 
-/* What replay makes of files without packets: messages have no receive time, so ts_recv_ns is noon UTC of
- * opt.date (0 without one) and ts_quality is TS_Q_UNKNOWN; a slice of a FIX stream ends behind a message
- * where it can. --speed does not pace them. */
+/* What replay makes of files without packets: messages have no receive time, so ts_recv_ns is noon
+ * UTC of opt.date (0 without one) and ts_quality is TS_Q_UNKNOWN; a slice of a FIX stream ends
+ * behind a message where it can. --speed does not pace them. */
 
-/* source_ops is one kind of source. A worker has one source of its own; all calls from that worker's thread,
- * except interrupt, which any thread may call. */
+/* source_ops is one kind of source. A worker has one source of its own and makes all calls. */
 struct source_ops {
 	const char *name;
 
@@ -60,10 +67,10 @@ struct source_ops {
 /* source is the common head of every kind; kinds embed it first. */
 struct source {
 	const struct source_ops *ops;
-	bool hides_loss;         /* it cannot count what it loses: gaps stay undecided */
-	enum source_end end;     /* set by burst when it returns 0 for ever after */
-	char error[256];         /* what happened, where, what to do: for end > SOURCE_END and -errno */
-	char name[64];           /* "eth0", "day.pcapng", "0000:18:00.0" */
+	bool hides_loss;     /* it cannot count what it loses: gaps stay undecided */
+	enum source_end end; /* set by burst when it returns 0 for ever after */
+	char error[256];     /* what happened, where, what to do: for end > SOURCE_END and -errno */
+	char name[64];       /* "eth0", "day.pcapng", "0000:18:00.0" */
 };
 
 /* source_fail writes "NAME: what" into the source's error and sets end. Cold.
@@ -81,23 +88,25 @@ struct filter; /* capture/filter.h */
 
 /* source_options is what every kind may be told; unused ones are ignored. */
 struct source_options {
-	struct filter *filter;       /* kept; NULL = everything */
-	uint64_t count_max;          /* -c, 0 = no limit; of packets that pass the filter, over all workers */
-	uint32_t snaplen;
-	double speed;                /* 0 = as fast as possible, 1 = as recorded */
-	uint32_t loops;              /* --loop, 1 = once, 0 = for ever */
-	const char *format;          /* --format of a file: its name; NULL = by content */
-	uint32_t date;               /* yyyymmdd of message files; 0 = the one in their name, if any */
-	unsigned worker, workers;    /* this worker and how many there are */
-	steer_fn steer;              /* NULL with one worker */
+	struct filter *filter;    /* kept; NULL = everything */
+	uint64_t count_max;       /* -c, 0 = no limit; of packets that pass, over all workers */
+	uint32_t snaplen;         /* bytes handed out of a frame, 0 = all */
+	double speed;             /* 0 = as fast as possible, 1 = as recorded */
+	uint32_t loops;           /* --loop, 1 = once, 0 = for ever */
+	const char *format;       /* --format of a file: its name; NULL = by content */
+	uint32_t date;            /* yyyymmdd of message files; 0 = the one in their name, if any */
+	unsigned worker, workers; /* this worker and how many there are */
+	steer_fn steer;           /* NULL with one worker */
 	const void *steer_ctx;
 	const struct address *groups; /* multicast groups to join, borrowed during open */
 	unsigned groups_n;
-	uint32_t ring_mib;           /* AF_PACKET ring size */
+	uint32_t ring_mib; /* AF_PACKET ring size */
 	bool promiscuous;
 };
 
 /* source_open_* make a source of the kind. Errors go to error as "what, where, what to do".
  * Returns  0 with *src the caller's to close, or -errno */
-int source_open_replay(struct source **src, const char *path, const struct source_options *opt, char error[256]);
-int source_open_afpacket(struct source **src, const char *iface, const struct source_options *opt, char error[256]);
+int source_open_replay(
+	struct source **src, const char *path, const struct source_options *opt, char error[256]);
+int source_open_afpacket(
+	struct source **src, const char *iface, const struct source_options *opt, char error[256]);

@@ -28,7 +28,8 @@ static void namespace_make(void)
 		fflush(stdout);
 		cr_skip_test("no network namespace: run as root");
 	}
-	run("ip link add out0 type veth peer name in0 && ip link set out0 up && ip link set in0 up");
+	run("ip link add out0 type veth peer name in0 && ip link set out0 up && ip link set in0 "
+	    "up");
 	run("ip address add 10.9.9.1/24 dev in0");
 }
 
