@@ -8,9 +8,9 @@ set -euo pipefail
 build=(build-essential cmake ninja-build pkg-config python3 libdpdk-dev librdkafka-dev libzmq3-dev
 	libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libpcap-dev libyaml-dev zlib1g-dev
 	python3-protobuf python3-zmq iproute2)
-kafka=(openjdk-17-jre-headless maven)
+kafka=(openjdk-17-jre-headless maven python3-confluent-kafka)
 test=("${build[@]}" "${kafka[@]}" libcriterion-dev clang-14 clang-format-14 libclang-rt-14-dev llvm-14 libprotobuf-dev
-	libquickfix-dev tshark tcpdump tcpreplay ethtool kcat valgrind npm python3-confluent-kafka procps scdoc man-db util-linux)
+	libquickfix-dev tshark tcpdump tcpreplay ethtool kcat valgrind npm procps scdoc man-db util-linux)
 
 case ${1:-} in
 build) want=("${build[@]}") ;;

@@ -169,7 +169,7 @@ void app_close(struct app *app)
 		publisher_stop(app->publishers[i], 1);
 		publisher_join(app->publishers[i]);
 	}
-	for (unsigned w = 0; w < app->workers_n; w++)
+	for (unsigned w = 0; app->workers && w < app->workers_n; w++)
 		lost += worker_close(&app->workers[w]);
 	if (lost)
 		LOG(ERROR, "%u batches did not come back from the sinks", lost);
