@@ -102,7 +102,7 @@ int64_t fix_frame(struct bytes in, uint32_t message_max, struct fix_message *msg
 	return (int64_t)total;
 }
 
-/* tag_long reads a tag of more than 7 digits, or finds that there is none. Returns its digits, 0 =
+/* tag_long reads a tag of more than 4 digits, or finds that there is none. Returns its digits, 0 =
  * no tag. */
 static uint32_t tag_long(const uint8_t *p, const uint8_t *end, uint32_t *tag)
 {
@@ -122,44 +122,42 @@ static uint32_t tag_long(const uint8_t *p, const uint8_t *end, uint32_t *tag)
  * Returns  how many, 0 = no tag before end */
 static inline uint32_t tag_of(const uint8_t *p, const uint8_t *end, uint32_t *tag)
 {
-	const uint64_t ones = 0x0101010101010101u, high = 0x8080808080808080u;
-	uint64_t w = load_le64(p), x = w ^ '=' * ones, equals = (x - ones) & ~x & high;
-	uint32_t n = (uint32_t)__builtin_ctzll(equals | 1ull << 63) / 8;
-	uint64_t d;
+	const uint64_t ones = 0x0101010101u, high = 0x8080808080u;
+	uint64_t w = load_le64(p) & 0xffffffffff, x = w ^ '=' * ones;
+	uint64_t equals = (x - ones) & ~x & high;
+	uint32_t n, d;
 
-	if (__builtin_expect(n == 0 || n == 7, 0))
+	if (__builtin_expect(!equals || equals & 0x80, 0)) /* not after 1 to 4 digits */
 		return tag_long(p, end, tag);
-	/* the n digits go to the top, zero digits come in below them; then 10s, 100s and 10000s are
-	 * joined */
-	d = (w << (64 - 8 * n)) - (('0' * ones) << (64 - 8 * n));
-	if (__builtin_expect((((d + 0x7676767676767676u) | d) & high) || p + n >= end, 0))
+	n = (uint32_t)__builtin_ctzll(equals) / 8;
+	/* the n digits go to the top, zero digits come in below them; then tens and hundreds join
+	 */
+	d = ((uint32_t)w << (32 - 8 * n)) - (0x30303030u << (32 - 8 * n));
+	if (__builtin_expect(((d + 0x76767676u) | d) & 0x80808080u, 0))
 		return 0;
 	d = d * 10 + (d >> 8);
-	d = ((d & 0x000000ff000000ffu) * 0x000f424000000064u +
-		    ((d >> 16) & 0x000000ff000000ffu) * 0x0000271000000001u) >>
-	    32;
-	*tag = (uint32_t)d;
-	return n;
+	*tag = (d & 0xff) * 100 + (d >> 16 & 0xff);
+	return p + n < end ? n : 0;
 }
 
 /* data_end finds where a data field ends whose length the field before it said.
  * Returns  its end, or 0 when the length does not fit */
-static uint32_t data_end(const struct fix_message *msg, const struct fix_field *length,
-	const struct fix_field *data, uint32_t limit)
+static uint32_t data_end(
+	const uint8_t *p, const struct fix_field *length, uint32_t tag, uint32_t at, uint32_t limit)
 {
-	struct str text = {(const char *)msg->bytes.p + length->at, length->len};
+	struct str text = {(const char *)p + length->at, length->len};
 	uint64_t len;
 
-	if (data_tag_of(length->tag) != data->tag || !fix_uint(text, &len) ||
-		len >= limit - data->at)
+	if (data_tag_of(length->tag) != tag || !fix_uint(text, &len) || len >= limit - at)
 		return 0;
-	return msg->bytes.p[data->at + len] == FIX_SOH ? data->at + (uint32_t)len : 0;
+	return p[at + len] == FIX_SOH ? at + (uint32_t)len : 0;
 }
 
 int fix_fields(struct fix_message *msg, uint32_t *soh, struct fix_field *fields)
 {
 	const uint8_t *p = msg->bytes.p;
 	uint32_t limit = (uint32_t)bytes_len(msg->bytes) - 7, at = 0, i = 0, n = 0, problems = 0;
+	bool odd = false, after_length = false;
 	struct fix_scan scan;
 
 	fix_scan((struct bytes){p, p + limit}, soh, &scan);
@@ -168,32 +166,31 @@ int fix_fields(struct fix_message *msg, uint32_t *soh, struct fix_field *fields)
 		return -REASON_garbled;
 	memset(msg->first, 0, sizeof(msg->first));
 	for (; i < scan.soh_n; i++) {
-		struct fix_field *f = &fields[n];
-		uint32_t end = soh[i], digits = tag_of(p + at, p + end, &f->tag);
+		uint32_t end = soh[i], tag, digits = tag_of(p + at, p + end, &tag), slot, value;
 
 		if (__builtin_expect(digits == 0, 0))
 			return -REASON_garbled;
-		f->at = at + digits + 1;
-		f->slot = slot_of_tag[f->tag < FIX_DATA_TAG_MAX ? f->tag : 0];
-		if (__builtin_expect(n && fields[n - 1].slot == FIX_SLOT_LENGTH, 0)) {
-			uint32_t data = data_end(msg, &fields[n - 1], f, limit);
+		value = at + digits + 1;
+		slot = slot_of_tag[tag < FIX_DATA_TAG_MAX ? tag : 0];
+		if (__builtin_expect(after_length, 0)) {
+			uint32_t data = data_end(p, &fields[n - 1], tag, value, limit);
 
 			problems |= data ? 0 : FIX_PROBLEM_DATA_LENGTH;
 			while (soh[i] < data)
 				i++;
 			end = data ? data : end;
 		}
-		f->len = end - f->at;
-		problems |= p[at] == '0' || f->len == 0 ? FIX_PROBLEM_TAG : 0;
+		after_length = slot == FIX_SLOT_LENGTH;
+		odd |= (p[at] == '0') | (value == end);
+		fields[n++] = (struct fix_field){tag, value, end - value, slot};
 		at = end + 1;
-		n++;
-		if (f->slot < FIX_SLOT_COUNT)
-			msg->first[f->slot] = msg->first[f->slot] ? msg->first[f->slot] : n;
-		else if (f->slot == FIX_SLOT_FRAME && n > 3)
+		if (slot < FIX_SLOT_COUNT)
+			msg->first[slot] = msg->first[slot] ? msg->first[slot] : n;
+		else if (slot == FIX_SLOT_FRAME && n > 3)
 			problems |= FIX_PROBLEM_ORDER;
 	}
-	if (n && fields[n - 1].slot == FIX_SLOT_LENGTH)
-		problems |= FIX_PROBLEM_DATA_LENGTH;
+	problems |= odd ? FIX_PROBLEM_TAG : 0;
+	problems |= after_length ? FIX_PROBLEM_DATA_LENGTH : 0;
 	fields[n++] = (struct fix_field){10, limit + 3, 3, FIX_SLOT_FRAME};
 	msg->fields_n = n;
 	msg->problems = problems;

@@ -6,7 +6,8 @@ enum {
 	FLAG_SYN = 0x02,
 	FLAG_RST = 0x04,
 	FLAG_ACK = 0x10,
-	VICTIMS_MAX = 32, /* directions looked at to find one that may go */
+	TOP_UP_MAX = 2048, /* bytes copied at a time to complete a held unit, most often enough */
+	VICTIMS_MAX = 32,  /* directions looked at to find one that may go */
 };
 
 static uint64_t mix(uint64_t h, uint64_t v)
@@ -278,6 +279,8 @@ static struct bytes top_up(struct tcp_table *table, struct tcp_dir *dir, struct 
 	uint32_t held = dir->held, more = table->opt.unit_max - held;
 	size_t eaten;
 
+	if (more > TOP_UP_MAX)
+		more = TOP_UP_MAX;
 	if (more > bytes_len(in))
 		more = (uint32_t)bytes_len(in);
 	memcpy(dir->buffer + held, in.p, more);

@@ -171,6 +171,7 @@ Test(fix, garbled_messages_make_no_event_and_cost_nothing_else, .init = setup, .
 		"8=FIX.4.4|9=?|35=0|49=A|56=B|34=2|hello|10=?|", /* field without '=' */
 		"8=FIX.4.4|9=?|35=0|49=A|56=B|34=2|x9=1|10=?|",  /* tag not a number */
 		"8=FIX.4.4|9=?|35=0|49=A|56=B|34=2|=1|10=?|",    /* no tag */
+		"8=FIX.4.4|9=?|35=0|49=A|56=B|34=2|=1=2|10=?|",  /* no tag, and another delimiter */
 		"8=FIX.4.4|9=?|35=0|49=A|56=B|34=2|99999999999=1|10=?|", /* tag beyond 32 bits */
 		"8=FIXCOMP|9=10|0123456789",
 		"8=O|9=0010|35=P|01234",
