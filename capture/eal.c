@@ -17,8 +17,8 @@ enum { ARGS_MAX = 72 };
 
 static int started;
 
-/* attempt runs rte_eal_init with args and extra. EAL keeps pointers into its arguments and changes them: they
- * are copies that live as long as the process. */
+/* attempt runs rte_eal_init with args and extra. EAL keeps pointers into its arguments and changes
+ * them: they are copies that live as long as the process. */
 static int attempt(const char *const args[], unsigned n, const char *const extra[])
 {
 	char *argv[ARGS_MAX + 6] = {strdup("pkt-sniffer")};
@@ -43,8 +43,8 @@ static int has(const char *const args[], unsigned n, const char *arg)
 	return 0;
 }
 
-/* huge_pages counts the free ones of all sizes. Asked first, because EAL keeps --in-memory from a failed attempt
- * and then refuses --no-huge. */
+/* huge_pages counts the free ones of all sizes. Asked first, because EAL keeps --in-memory from a
+ * failed attempt and then refuses --no-huge. */
 static unsigned long huge_pages(void)
 {
 	static const char dir[] = "/sys/kernel/mm/hugepages";
@@ -95,9 +95,11 @@ int eal_start(const char *const args[], unsigned n, const char **mode, char erro
 			rc = attempt(args, n, in_memory);
 		}
 	}
-	sched_setaffinity(0, sizeof(cpus), &cpus); /* EAL pins its caller, and threads made later inherit that */
+	sched_setaffinity(0, sizeof(cpus),
+		&cpus); /* EAL pins its caller, and threads made later inherit that */
 	if (rc < 0) {
-		snprintf(error, 256, "EAL does not start: %s; what it says stands above", strerror(-rc));
+		snprintf(error, 256, "EAL does not start: %s; what it says stands above",
+			strerror(-rc));
 		return rc;
 	}
 	started = 1;
@@ -111,7 +113,8 @@ int eal_port(const char *name, uint16_t *port, char error[256])
 	char *end;
 
 	if (name[0] == '\0') {
-		RTE_ETH_FOREACH_DEV(id) {
+		RTE_ETH_FOREACH_DEV(id)
+		{
 			*port = id;
 			return 0;
 		}
@@ -126,10 +129,11 @@ int eal_port(const char *name, uint16_t *port, char error[256])
 		}
 	}
 	RTE_ETH_FOREACH_DEV(id)
-		if (rte_eth_dev_get_name_by_port(id, ifname) == 0)
-			snprintf(known + strlen(known), sizeof(known) - strlen(known), " %s", ifname);
+	if (rte_eth_dev_get_name_by_port(id, ifname) == 0)
+		snprintf(known + strlen(known), sizeof(known) - strlen(known), " %s", ifname);
 	snprintf(error, 256, "DPDK port %s not found; %s%s", name[0] ? name : "(any)",
-		known[0] ? "there are:" : "DPDK drives no port: bind one with dpdk-devbind.py, or name a --vdev",
+		known[0] ? "there are:"
+			 : "DPDK drives no port: bind one with dpdk-devbind.py, or name a --vdev",
 		known);
 	return -ENODEV;
 }
@@ -140,8 +144,8 @@ void eal_worker(unsigned w)
 	cpu_set_t cpus;
 
 	RTE_LCORE_FOREACH_WORKER(id)
-		if (n++ == w)
-			lcore = id;
+	if (n++ == w)
+		lcore = id;
 	cpus = rte_lcore_cpuset(lcore);
 	sched_setaffinity(0, sizeof(cpus), &cpus);
 	rte_thread_register();

@@ -3,9 +3,9 @@
 
 #include <stdint.h>
 
-/* eal_start starts DPDK as its users know it, from the arguments they gave. Huge pages that cannot be had are
- * no reason to fail: with free ones it tries the arguments as they are, then with --in-memory (no hugetlbfs is
- * mounted); without, with --no-huge -m 512.
+/* eal_start starts DPDK as its users know it, from the arguments they gave. Huge pages that cannot
+ * be had are no reason to fail: with free ones it tries the arguments as they are, then with
+ * --in-memory (no hugetlbfs is mounted); without, with --no-huge -m 512.
  *
  * Takes    args: without program name; borrowed
  * Thread   the main thread, once; its CPU affinity is what it was before when this returns
@@ -16,8 +16,8 @@ int eal_start(const char *const args[], unsigned n, const char **mode, char erro
  * Returns  0 with *port set, or -ENODEV with error naming the ports there are */
 int eal_port(const char *name, uint16_t *port, char error[256]);
 
-/* eal_worker makes the calling thread worker w: pinned to the w-th of EAL's worker lcores (with one lcore: to
- * that), and known to DPDK. */
+/* eal_worker makes the calling thread worker w: pinned to the w-th of EAL's worker lcores (with one
+ * lcore: to that), and known to DPDK. */
 void eal_worker(unsigned w);
 
 /* eal_started says whether eal_start was successful; eal_stop undoes it. */

@@ -16,7 +16,7 @@ enum {
 	RX_DESCRIPTORS = 1024,
 	CACHE = 256,
 	MBUF_BYTES = 9728 + RTE_PKTMBUF_HEADROOM, /* a jumbo frame in one piece */
-	LINEAR_MAX = 262144,                     /* room to make chained packets of one burst linear */
+	LINEAR_MAX = 262144, /* room to make chained packets of one burst linear */
 };
 
 struct ethdev_port {
@@ -42,7 +42,8 @@ struct ethdev_source {
 	uint32_t linear_used;
 };
 
-static int port_configure(struct ethdev_port *port, const struct source_options *opt, char error[256])
+static int port_configure(
+	struct ethdev_port *port, const struct source_options *opt, char error[256])
 {
 	struct rte_eth_conf conf = {0};
 	struct rte_eth_dev_info info;
@@ -70,16 +71,20 @@ static int port_configure(struct ethdev_port *port, const struct source_options 
 	mbufs = (unsigned)port->queues * (rxd + 2 * BURST_MAX + CACHE) + 1024;
 	port->pool = rte_pktmbuf_pool_create(port->name, mbufs, CACHE, 0, MBUF_BYTES, socket);
 	if (!port->pool)
-		port->pool = rte_pktmbuf_pool_create(port->name, mbufs, CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE, socket);
+		port->pool = rte_pktmbuf_pool_create(
+			port->name, mbufs, CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE, socket);
 	if (!port->pool) {
-		snprintf(error, 256, "%s: no memory for %u mbufs; give EAL more with -m, or free huge pages", port->name,
-			mbufs);
+		snprintf(error, 256,
+			"%s: no memory for %u mbufs; give EAL more with -m, or free huge pages",
+			port->name, mbufs);
 		return -ENOMEM;
 	}
 	for (uint16_t q = 0; q < port->queues && rc >= 0; q++)
-		rc = rte_eth_rx_queue_setup(port->id, q, rxd, socket < 0 ? 0 : (unsigned)socket, NULL, port->pool);
+		rc = rte_eth_rx_queue_setup(
+			port->id, q, rxd, socket < 0 ? 0 : (unsigned)socket, NULL, port->pool);
 	for (uint16_t q = 0; q < tx && rc >= 0; q++)
-		rc = rte_eth_tx_queue_setup(port->id, q, txd, socket < 0 ? 0 : (unsigned)socket, NULL);
+		rc = rte_eth_tx_queue_setup(
+			port->id, q, txd, socket < 0 ? 0 : (unsigned)socket, NULL);
 	if (rc >= 0)
 		rc = rte_eth_dev_start(port->id);
 	if (rc < 0)
@@ -94,8 +99,8 @@ failed:
 	return rc;
 }
 
-int ethdev_port_open(struct ethdev_port **out, uint16_t id, uint16_t queues, const struct source_options *opt,
-	char error[256])
+int ethdev_port_open(struct ethdev_port **out, uint16_t id, uint16_t queues,
+	const struct source_options *opt, char error[256])
 {
 	struct ethdev_port *port = calloc(1, sizeof(*port));
 	int rc;
@@ -128,8 +133,9 @@ bool ethdev_port_hides_loss(const struct ethdev_port *port)
 {
 	struct rte_eth_dev_info info;
 
-	return rte_eth_dev_info_get(port->id, &info) == 0 && (strcmp(info.driver_name, "net_af_packet") == 0 ||
-								     strcmp(info.driver_name, "net_af_xdp") == 0);
+	return rte_eth_dev_info_get(port->id, &info) == 0 &&
+	       (strcmp(info.driver_name, "net_af_packet") == 0 ||
+		       strcmp(info.driver_name, "net_af_xdp") == 0);
 }
 
 void ethdev_port_release(struct ethdev_port *port)
@@ -187,7 +193,8 @@ static int ethdev_burst(struct source *src, struct packet *pkts, unsigned max)
 		struct packet *pkt = &pkts[n];
 
 		*pkt = (struct packet){
-			.data = m->nb_segs == 1 ? rte_pktmbuf_mtod(m, const uint8_t *) : linearise(es, m),
+			.data = m->nb_segs == 1 ? rte_pktmbuf_mtod(m, const uint8_t *)
+						: linearise(es, m),
 			.caplen = m->pkt_len,
 			.wire_len = m->pkt_len,
 			.ts_recv_ns = (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec,
@@ -205,7 +212,8 @@ static int ethdev_burst(struct source *src, struct packet *pkts, unsigned max)
 			es->stats.filtered++;
 			continue;
 		}
-		if (es->count_max && es->seq == es->count_max) { /* what came in the same burst is not taken */
+		if (es->count_max &&
+			es->seq == es->count_max) { /* what came in the same burst is not taken */
 			es->stats.received--;
 			es->stats.received_bytes -= pkt->wire_len;
 			continue;
@@ -224,8 +232,8 @@ static void ethdev_wait(struct source *src, unsigned timeout_us)
 	nanosleep(&ts, NULL);
 }
 
-/* The port's counters are read at most every 200 us: on a NIC that costs register reads. They belong to the
- * port: queue 0 tells them. */
+/* The port's counters are read at most every 200 us: on a NIC that costs register reads. They
+ * belong to the port: queue 0 tells them. */
 static void ethdev_stats(struct source *src, struct source_stats *stats)
 {
 	struct ethdev_source *es = source_of(src);

@@ -79,7 +79,8 @@ static int handoff_burst(struct source *src, struct packet *pkts, unsigned max)
 		hw->taken += got;
 		n += got;
 	}
-	if (n == 0 && running == 0) /* nobody hands on any more, and the lanes were empty after that */
+	if (n == 0 &&
+		running == 0) /* nobody hands on any more, and the lanes were empty after that */
 		src->end = hw->inner ? hw->inner->end : SOURCE_END;
 	return (int)n;
 }
@@ -141,7 +142,8 @@ int handoff_open(struct handoff **out, unsigned workers, steer_fn steer, const v
 
 	if (!h)
 		return -ENOMEM;
-	*h = (struct handoff){.workers = workers, .steer = steer, .steer_ctx = steer_ctx, .sources = 1};
+	*h = (struct handoff){
+		.workers = workers, .steer = steer, .steer_ctx = steer_ctx, .sources = 1};
 	h->lanes = aligned_alloc(64, sizeof(*h->lanes) * workers * workers);
 	if (!h->lanes)
 		goto no_memory;

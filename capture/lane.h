@@ -1,6 +1,7 @@
 /* lane: packets copied from one worker to another; one writer, one reader, bytes in a circle.
  *
- *     tail ─► [record][record][record] ◄─ head        a record never wraps: a gap at the end is marked
+ *     tail ─► [record][record][record] ◄─ head        a record never wraps: a gap at the end is
+ * marked
  *
  * Hot path: no allocation, lock, system call or log. */
 #pragma once
@@ -12,11 +13,11 @@
 
 struct lane {
 	uint8_t *bytes;
-	uint64_t size;                           /* power of two */
-	alignas(64) _Atomic(uint64_t) head;      /* written by the writer */
+	uint64_t size;                      /* power of two */
+	alignas(64) _Atomic(uint64_t) head; /* written by the writer */
 	uint64_t tail_seen;
-	alignas(64) _Atomic(uint64_t) tail;      /* written by the reader: what it no longer needs */
-	uint64_t read;                           /* up to here records were handed out */
+	alignas(64) _Atomic(uint64_t) tail; /* written by the reader: what it no longer needs */
+	uint64_t read;                      /* up to here records were handed out */
 };
 
 struct lane_record {
@@ -29,7 +30,8 @@ static inline bool lane_push(struct lane *lane, const struct packet *pkt)
 {
 	uint64_t need = (sizeof(struct lane_record) + pkt->caplen + 63) & ~63ull;
 	uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
-	uint64_t to_end = lane->size - (head & (lane->size - 1)), all = to_end < need ? to_end + need : need;
+	uint64_t to_end = lane->size - (head & (lane->size - 1)),
+		 all = to_end < need ? to_end + need : need;
 	struct lane_record *rec;
 
 	if (head + all - lane->tail_seen > lane->size) {

@@ -21,7 +21,8 @@ static uint64_t packet_last(const struct feed_packet *pkt)
 	return pkt->seq + (pkt->count ? pkt->count - 1 : 0);
 }
 
-/* remember keeps when and on which line a packet first came; lead measures by how much its copy was later. */
+/* remember keeps when and on which line a packet first came; lead measures by how much its copy was
+ * later. */
 static void remember(struct channel *ch, const struct feed_packet *pkt, const struct arrival *at)
 {
 	uint32_t slot = pkt->seq % CHANNEL_RECENT;
@@ -50,8 +51,8 @@ static void lead(struct channel *ch, const struct feed_packet *pkt, const struct
 		line->lead_max_ns = ahead_ns;
 }
 
-static void set_base(struct channel_context *ctx, struct channel *ch, uint64_t seq, uint64_t ts_recv_ns,
-	uint64_t ts_send_ns, uint16_t feed)
+static void set_base(struct channel_context *ctx, struct channel *ch, uint64_t seq,
+	uint64_t ts_recv_ns, uint64_t ts_send_ns, uint16_t feed)
 {
 	struct event *base = &ctx->out->base;
 
@@ -71,7 +72,8 @@ static struct str session_of(const struct channel *ch)
 	return (struct str){ch->session, ch->session_len};
 }
 
-static void emit_system(struct channel_context *ctx, struct channel *ch, uint32_t code, uint64_t seq)
+static void emit_system(
+	struct channel_context *ctx, struct channel *ch, uint32_t code, uint64_t seq)
 {
 	struct event *ev;
 
@@ -101,8 +103,8 @@ static void give_up(struct channel_context *ctx, struct channel *ch, uint64_t un
 	ev->gap.session = session_of(ch);
 	ev->gap.local_drops = moved;
 	ev->gap.cause = !ctx->losses_known ? GAP_EVENT_CAUSE_UNDECIDED
-			: moved ? GAP_EVENT_CAUSE_LOCAL
-				: GAP_EVENT_CAUSE_UPSTREAM;
+			: moved            ? GAP_EVENT_CAUSE_LOCAL
+					   : GAP_EVENT_CAUSE_UPSTREAM;
 
 	ctx->counts.gaps++;
 	ctx->counts.messages_lost += ev->gap.lost_messages;
@@ -113,9 +115,10 @@ static void give_up(struct channel_context *ctx, struct channel *ch, uint64_t un
 	ch->stale = true;
 }
 
-/* report_unknown tells of a message that could not be decoded: the first of its kind, then each time that
- * their number doubles, so a flood of them stays small and the same on every host. */
-static void report_unknown(struct channel_context *ctx, struct channel *ch, struct bytes msg, int reason)
+/* report_unknown tells of a message that could not be decoded: the first of its kind, then each
+ * time that their number doubles, so a flood of them stays small and the same on every host. */
+static void report_unknown(
+	struct channel_context *ctx, struct channel *ch, struct bytes msg, int reason)
 {
 	uint32_t key = (uint32_t)reason << 16 | (ctx->out->base.template_id & 0xffff), i;
 	struct event *ev;
@@ -147,8 +150,8 @@ static void report_unknown(struct channel_context *ctx, struct channel *ch, stru
 	}
 }
 
-/* decode_one reads one message. A message that is refused but whose length is known has been stepped over.
- * Returns  false when the rest of the packet cannot be read */
+/* decode_one reads one message. A message that is refused but whose length is known has been
+ * stepped over. Returns  false when the rest of the packet cannot be read */
 static bool decode_one(struct channel_context *ctx, struct channel *ch, struct bytes *in)
 {
 	struct bytes msg = *in, after = *in;
@@ -172,7 +175,8 @@ static bool decode_one(struct channel_context *ctx, struct channel *ch, struct b
 
 /* decode_messages delivers a packet whose first sequence is not ahead: the part that is new.
  * A packet of numbered messages that ends early leaves next at what is missing. */
-static void decode_messages(struct channel_context *ctx, struct channel *ch, const struct feed_packet *pkt)
+static void decode_messages(
+	struct channel_context *ctx, struct channel *ch, const struct feed_packet *pkt)
 {
 	struct bytes in = pkt->messages;
 	uint64_t seq = pkt->seq, end = pkt->seq + pkt->count;
@@ -209,8 +213,10 @@ static void day_of(struct channel *ch, uint64_t ts_recv_ns)
 {
 	struct feed_state *st = &ch->state;
 
-	if (st->protocol->timezone && (ts_recv_ns >= st->next_midnight_ns || ts_recv_ns < st->midnight_ns))
-		st->midnight_ns = tz_midnight(st->protocol->timezone, ts_recv_ns, &st->next_midnight_ns);
+	if (st->protocol->timezone &&
+		(ts_recv_ns >= st->next_midnight_ns || ts_recv_ns < st->midnight_ns))
+		st->midnight_ns =
+			tz_midnight(st->protocol->timezone, ts_recv_ns, &st->next_midnight_ns);
 }
 
 static void deliver(struct channel_context *ctx, struct channel *ch, const struct feed_packet *pkt,
@@ -270,7 +276,7 @@ static void behind(struct channel_context *ctx, struct channel *ch, const struct
 static void in_order(struct channel_context *ctx, struct channel *ch, const struct feed_packet *pkt,
 	const struct arrival *at)
 {
-	bool fresh = pkt->kind == FEED_DATA    ? pkt->seq + pkt->count > ch->next
+	bool fresh = pkt->kind == FEED_DATA        ? pkt->seq + pkt->count > ch->next
 		     : pkt->kind == FEED_HEARTBEAT ? true
 						   : !ch->ended;
 
@@ -310,7 +316,8 @@ static void expire(struct channel_context *ctx, struct channel *ch)
 	uint64_t limit_ns = (single ? ctx->opt.single_line_us : ctx->opt.window_us) * 1000ull;
 	uint32_t limit = single ? ctx->opt.single_line_packets : ctx->opt.window_packets;
 
-	while (ch->first && (ch->window >= limit || ch->ts_recv_ns >= ch->hole_opened_ns + limit_ns))
+	while (ch->first &&
+		(ch->window >= limit || ch->ts_recv_ns >= ch->hole_opened_ns + limit_ns))
 		give_up_first(ctx, ch);
 }
 
@@ -331,7 +338,8 @@ static void hold(struct channel_context *ctx, struct channel *ch, const struct f
 			return;
 		}
 	}
-	if (len > HELD_BYTES || !ctx->held_free) { /* no room: what is missing will not be waited for */
+	if (len > HELD_BYTES ||
+		!ctx->held_free) { /* no room: what is missing will not be waited for */
 		while (ch->first)
 			give_up_first(ctx, ch);
 		if (pkt->seq > ch->next) {
@@ -362,7 +370,8 @@ static void hold(struct channel_context *ctx, struct channel *ch, const struct f
 	ctx->counts.packets_held++;
 }
 
-/* name_session writes the session's name, with the number of resets inside it, and tells the stream. */
+/* name_session writes the session's name, with the number of resets inside it, and tells the
+ * stream. */
 static void name_session(struct channel_context *ctx, struct channel *ch)
 {
 	events_switch(ctx->out, ch->stream);
@@ -377,7 +386,8 @@ static void take_wire_session(struct channel *ch, const struct feed_packet *pkt)
 }
 
 /* reset starts a session: the old one's open holes are given up, sequences begin at 1 again. */
-static void reset(struct channel_context *ctx, struct channel *ch, uint64_t next, uint64_t ts_send_ns)
+static void reset(
+	struct channel_context *ctx, struct channel *ch, uint64_t next, uint64_t ts_send_ns)
 {
 	while (ch->first)
 		give_up_first(ctx, ch);
@@ -401,7 +411,8 @@ static void retire_session(struct channel *ch)
 
 static bool session_is_old(const struct channel *ch, const char *name)
 {
-	uint32_t n = ch->old_sessions < CHANNEL_OLD_SESSIONS ? ch->old_sessions : CHANNEL_OLD_SESSIONS;
+	uint32_t n =
+		ch->old_sessions < CHANNEL_OLD_SESSIONS ? ch->old_sessions : CHANNEL_OLD_SESSIONS;
 
 	for (uint32_t i = 0; i < n; i++)
 		if (strncmp(ch->old_session[i], name, CHANNEL_SESSION_MAX) == 0)
@@ -410,7 +421,8 @@ static bool session_is_old(const struct channel *ch, const char *name)
 }
 
 /* follow_session finds session changes and resets. Returns 0, or -REASON_old_session. */
-static int follow_session(struct channel_context *ctx, struct channel *ch, const struct feed_packet *pkt)
+static int follow_session(
+	struct channel_context *ctx, struct channel *ch, const struct feed_packet *pkt)
 {
 	bool weekly = ch->state.protocol->weekly_session;
 	bool back = pkt->seq + pkt->count + ctx->opt.window_packets <= ch->next;

@@ -1,9 +1,9 @@
-/* channel: one channel of a feed over time. Expects sequences, arbitrates lines, holds what is ahead of a
- * hole, names what is lost.
+/* channel: one channel of a feed over time. Expects sequences, arbitrates lines, holds what is
+ * ahead of a hole, names what is lost.
  *
- *     line A ─┐   seq < next: duplicate or late      seq == next: deliver, then what waits behind it
- *             ├─► seq > next: held in the window ──► hole filled: no event · given up: one GapEvent
- *     line B ─┘
+ *     line A ─┐   seq < next: duplicate or late      seq == next: deliver, then what waits behind
+ * it ├─► seq > next: held in the window ──► hole filled: no event · given up: one GapEvent line B
+ * ─┘
  */
 #pragma once
 
@@ -13,20 +13,21 @@ enum {
 	CHANNEL_VENUE_MAX = 12,
 	CHANNEL_SESSION_MAX = 24,
 	CHANNEL_LINES_MAX = 4,
-	CHANNEL_RECENT = 1024,   /* first copies remembered to measure a line's lead; power of two */
-	CHANNEL_GAPS = 16,       /* given-up ranges remembered to tell late from duplicate */
+	CHANNEL_RECENT = 1024, /* first copies remembered to measure a line's lead; power of two */
+	CHANNEL_GAPS = 16,     /* given-up ranges remembered to tell late from duplicate */
 	CHANNEL_OLD_SESSIONS = 4,
-	CHANNEL_UNKNOWN = 16,    /* kinds of unknown messages counted apart */
-	HELD_BYTES = 9216,       /* packets beyond this are never held: the hole is given up at once */
+	CHANNEL_UNKNOWN = 16, /* kinds of unknown messages counted apart */
+	HELD_BYTES = 9216,    /* packets beyond this are never held: the hole is given up at once */
 };
 
 struct channel_options {
-	uint32_t window_packets, window_us;             /* more than one line */
-	uint32_t single_line_packets, single_line_us;   /* one line only */
-	bool heartbeats;                                /* emit SystemEvent HEARTBEAT for unsequenced heartbeats */
+	uint32_t window_packets, window_us;           /* more than one line */
+	uint32_t single_line_packets, single_line_us; /* one line only */
+	bool heartbeats; /* emit SystemEvent HEARTBEAT for unsequenced heartbeats */
 };
 
-/* feed_counts: packets in = packets_out + dropped + held; messages_in = messages_out + message_dropped. */
+/* feed_counts: packets in = packets_out + dropped + held; messages_in = messages_out +
+ * message_dropped. */
 struct feed_counts {
 	uint64_t packets_in, packets_out, packets_held;
 	uint64_t packet_dropped[REASON_COUNT];
@@ -49,19 +50,20 @@ struct channel_context {
 	struct events *out;
 	struct channel_options opt;
 	struct feed_counts counts;
-	struct held *held;      /* slots, one mapping */
+	struct held *held; /* slots, one mapping */
 	struct held *held_free;
 	uint32_t held_n;
-	uint64_t losses;        /* sum of the source's loss counters, set by the worker before each burst */
-	bool losses_known;      /* false: this source cannot tell; then gaps are UNDECIDED */
-	uint32_t round;         /* of --loop */
+	uint64_t
+		losses; /* sum of the source's loss counters, set by the worker before each burst */
+	bool losses_known; /* false: this source cannot tell; then gaps are UNDECIDED */
+	uint32_t round;    /* of --loop */
 	void (*session)(void *ctx, void *stream, struct str session);
 	void *session_ctx;
 };
 
 struct line_stats {
-	uint64_t first, duplicate;      /* packets it brought first, packets it brought again */
-	uint64_t leads, lead_sum_ns;    /* how far ahead of the other line it was, when it was */
+	uint64_t first, duplicate;   /* packets it brought first, packets it brought again */
+	uint64_t leads, lead_sum_ns; /* how far ahead of the other line it was, when it was */
 	uint64_t lead_max_ns;
 };
 
@@ -71,27 +73,36 @@ struct channel {
 	uint32_t number;
 	void *stream;
 	bool started, ended, stale;
-	uint8_t lines_seen;             /* bits */
-	uint8_t lines_configured;       /* bits */
+	uint8_t lines_seen;       /* bits */
+	uint8_t lines_configured; /* bits */
 	char session[CHANNEL_SESSION_MAX];
 	uint8_t session_len;
-	char old_session[CHANNEL_OLD_SESSIONS][CHANNEL_SESSION_MAX]; /* wire names, without suffix */
+	char old_session[CHANNEL_OLD_SESSIONS]
+			[CHANNEL_SESSION_MAX]; /* wire names, without suffix */
 	uint8_t old_sessions;
 	char wire_session[CHANNEL_SESSION_MAX];
-	uint32_t resets;                /* inside one wire session: the .n of its name */
-	uint64_t next;                  /* sequence expected */
-	uint64_t ts_send_ns;            /* newest seen */
+	uint32_t resets;     /* inside one wire session: the .n of its name */
+	uint64_t next;       /* sequence expected */
+	uint64_t ts_send_ns; /* newest seen */
 	uint64_t reset_ts_send_ns;
-	uint64_t week_until_ns;         /* weekly_session: end of the week of session */
-	uint64_t ts_recv_ns;            /* of the newest packet */
+	uint64_t week_until_ns; /* weekly_session: end of the week of session */
+	uint64_t ts_recv_ns;    /* of the newest packet */
 	uint64_t hole_opened_ns, hole_losses;
-	struct held *first, *last;      /* window, by sequence */
+	struct held *first, *last; /* window, by sequence */
 	uint32_t window;
-	struct { uint64_t seq, ts_recv_ns; uint8_t line; } recent[CHANNEL_RECENT];
-	struct { uint64_t first, last; } gaps[CHANNEL_GAPS];
-	uint64_t gap_last;              /* highest sequence ever given up */
+	struct {
+		uint64_t seq, ts_recv_ns;
+		uint8_t line;
+	} recent[CHANNEL_RECENT];
+	struct {
+		uint64_t first, last;
+	} gaps[CHANNEL_GAPS];
+	uint64_t gap_last; /* highest sequence ever given up */
 	uint32_t gaps_n;
-	struct { uint32_t key; uint64_t count; } unknown[CHANNEL_UNKNOWN];
+	struct {
+		uint32_t key;
+		uint64_t count;
+	} unknown[CHANNEL_UNKNOWN];
 	struct line_stats lines[CHANNEL_LINES_MAX];
 };
 
@@ -106,16 +117,17 @@ int channel_context_init(struct channel_context *ctx, uint32_t held_max, struct 
 void channel_context_free(struct channel_context *ctx);
 
 /* channel_init prepares an empty channel. Returns 0, or -ENOMEM. */
-int channel_init(struct channel *ch, const struct protocol *protocol, const char *venue, uint32_t number);
+int channel_init(
+	struct channel *ch, const struct protocol *protocol, const char *venue, uint32_t number);
 void channel_free(struct channel *ch);
 
-/* channel_packet takes one packet of the channel whose header has been read; what becomes of it is counted in
- * ctx (packets_in is the caller's).
- * Takes    pkt: borrowed; what must wait is copied */
+/* channel_packet takes one packet of the channel whose header has been read; what becomes of it is
+ * counted in ctx (packets_in is the caller's). Takes    pkt: borrowed; what must wait is copied */
 void channel_packet(struct channel_context *ctx, struct channel *ch, const struct feed_packet *pkt,
 	const struct arrival *at);
 
-/* channel_body takes one message without framing; seq is its position, noon_ns noon UTC of its day or 0. */
+/* channel_body takes one message without framing; seq is its position, noon_ns noon UTC of its day
+ * or 0. */
 void channel_body(struct channel_context *ctx, struct channel *ch, struct bytes in, uint64_t seq,
 	uint64_t noon_ns);
 

@@ -28,7 +28,8 @@ void channel_context_free(struct channel_context *ctx)
 	ctx->held = NULL;
 }
 
-int channel_init(struct channel *ch, const struct protocol *protocol, const char *venue, uint32_t number)
+int channel_init(
+	struct channel *ch, const struct protocol *protocol, const char *venue, uint32_t number)
 {
 	memset(ch, 0, sizeof(*ch));
 	strncpy(ch->venue, venue, sizeof(ch->venue) - 1);

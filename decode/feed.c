@@ -90,14 +90,15 @@ struct feed_line *feed_table_add(struct feed_table *table, const struct feed_lin
 	return line;
 }
 
-struct channel *feeds_channel(struct feeds *fs, const struct protocol *protocol, const char *venue,
-	uint32_t number)
+struct channel *feeds_channel(
+	struct feeds *fs, const struct protocol *protocol, const char *venue, uint32_t number)
 {
 	struct channel *ch;
 
 	for (uint32_t i = 0; i < fs->channels_n; i++) {
 		ch = &fs->channels[i];
-		if (ch->state.protocol == protocol && ch->number == number && strcmp(ch->venue, venue) == 0)
+		if (ch->state.protocol == protocol && ch->number == number &&
+			strcmp(ch->venue, venue) == 0)
 			return ch;
 	}
 	if (fs->channels_n == fs->opt.channels_max)
@@ -120,7 +121,8 @@ static int refuse(struct feeds *fs, enum reason reason)
 	return 0;
 }
 
-static int take_packet(struct feeds *fs, struct feed_line *line, struct bytes in, uint64_t ts_recv_ns)
+static int take_packet(
+	struct feeds *fs, struct feed_line *line, struct bytes in, uint64_t ts_recv_ns)
 {
 	struct arrival at = {ts_recv_ns, line->feed, line->line};
 	struct channel *ch = line->state;
@@ -158,8 +160,9 @@ static bool may_try(struct feeds *fs, const struct address *dst)
 	return t->tries++ < FEED_TRIES_MAX;
 }
 
-/* same_channel says whether a packet from a new destination continues what ch carries: then it is another
- * line of it. Sequence and session (or sending time) of independent channels do not meet so closely. */
+/* same_channel says whether a packet from a new destination continues what ch carries: then it is
+ * another line of it. Sequence and session (or sending time) of independent channels do not meet so
+ * closely. */
 static bool same_channel(const struct channel *ch, const struct feed_packet *pkt)
 {
 	uint64_t ahead = pkt->seq > ch->next ? pkt->seq - ch->next : ch->next - pkt->seq;
@@ -174,8 +177,8 @@ static bool same_channel(const struct channel *ch, const struct feed_packet *pkt
 }
 
 /* assume makes a line for a destination whose packet a protocol recognised. NULL = no room. */
-static struct feed_line *assume(struct feeds *fs, const struct address *dst, const struct protocol *protocol,
-	struct bytes in, bool tcp)
+static struct feed_line *assume(struct feeds *fs, const struct address *dst,
+	const struct protocol *protocol, struct bytes in, bool tcp)
 {
 	struct feed_line row = {.protocol = protocol, .dst = *dst, .tcp = tcp}, *line;
 	struct feed_packet pkt = {0};
@@ -191,7 +194,8 @@ static struct feed_line *assume(struct feeds *fs, const struct address *dst, con
 			continue;
 		if (pkt.has_channel ? ch->number == pkt.channel : same_channel(ch, &pkt)) {
 			row.channel = ch->number;
-			while (ch->lines_configured >> row.line & 1 && row.line < CHANNEL_LINES_MAX - 1)
+			while (ch->lines_configured >> row.line & 1 &&
+				row.line < CHANNEL_LINES_MAX - 1)
 				row.line++;
 			break;
 		}
@@ -251,7 +255,8 @@ struct feed_line *feeds_tcp_line(struct feeds *fs, const struct frame *f)
 	return NULL;
 }
 
-int feeds_body(struct feeds *fs, const struct protocol *protocol, struct bytes in, uint64_t seq, uint64_t noon_ns)
+int feeds_body(struct feeds *fs, const struct protocol *protocol, struct bytes in, uint64_t seq,
+	uint64_t noon_ns)
 {
 	struct channel *ch = feeds_channel(fs, protocol, protocol->venue, 0);
 

@@ -1,13 +1,15 @@
-/* feed: datagrams of exchange feeds -> channels -> events. Which packets are whose, and in which order. */
+/* feed: datagrams of exchange feeds -> channels -> events. Which packets are whose, and in which
+ * order. */
 #pragma once
 
 #include "decode/channel.h"
 #include "decode/frame.h"
 
-/* feed_line is one row of the feed table: packets to this address and port are this line of this channel. */
+/* feed_line is one row of the feed table: packets to this address and port are this line of this
+ * channel. */
 struct feed_line {
 	const struct protocol *protocol;
-	struct address dst;    /* group or address; ip all zero = any address, port 0 = any port */
+	struct address dst; /* group or address; ip all zero = any address, port 0 = any port */
 	char venue[CHANNEL_VENUE_MAX];
 	uint32_t channel;
 	uint8_t line;          /* 0 = A, 1 = B … */
@@ -24,8 +26,8 @@ struct feed_tries {
 	uint32_t tries;
 };
 
-/* feed_table finds the row of a packet. Read-only once made, so steering on every worker may share it.
- * Owns  rows and index (one allocation each, at init) */
+/* feed_table finds the row of a packet. Read-only once made, so steering on every worker may share
+ * it. Owns  rows and index (one allocation each, at init) */
 struct feed_table {
 	struct feed_line *rows;
 	uint32_t rows_n;
@@ -41,16 +43,19 @@ void feed_table_free(struct feed_table *table);
 /* feed_table_find returns the row for packets to dst, or NULL; the most exact one wins. */
 struct feed_line *feed_table_find(const struct feed_table *table, const struct address *dst);
 
-/* feed_table_add appends a row (of recognised feeds). Returns it, or NULL when the table is full. */
+/* feed_table_add appends a row (of recognised feeds). Returns it, or NULL when the table is full.
+ */
 struct feed_line *feed_table_add(struct feed_table *table, const struct feed_line *row);
 
-/* feed_channel_hash is what a feed packet is steered by: both lines of a channel meet one worker. */
+/* feed_channel_hash is what a feed packet is steered by: both lines of a channel meet one worker.
+ */
 uint32_t feed_channel_hash(const char *venue, uint32_t channel);
 
 /* feed_hooks is how feeds speak to the worker. All are called on its thread, on changes only. */
 struct feed_hooks {
 	void *ctx;
-	/* stream_for names the stream of a new channel: kept by the channel, given to events_switch. NULL = no room */
+	/* stream_for names the stream of a new channel: kept by the channel, given to
+	 * events_switch. NULL = no room */
 	void *(*stream_for)(void *ctx, const char *venue, uint32_t channel);
 	/* session says that what the stream gets from now on belongs to this session */
 	void (*session)(void *ctx, void *stream, struct str session);
@@ -75,7 +80,7 @@ struct feeds {
 	struct feed_table table;
 	struct channel *channels;
 	uint32_t channels_n;
-	struct feed_tries *tries;   /* destinations that no protocol recognised so far */
+	struct feed_tries *tries; /* destinations that no protocol recognised so far */
 };
 
 /* feeds_init makes everything that packets will need; allocates.
@@ -85,25 +90,28 @@ int feeds_init(struct feeds *fs, const struct feed_options *opt, const struct fe
 	const struct feed_line *lines, uint32_t lines_n, struct events *out);
 void feeds_free(struct feeds *fs);
 
-/* feeds_channel finds or makes a channel: the one place that allocates once packets flow, when a new channel
- * is first seen. Returns NULL when there is no room. */
-struct channel *feeds_channel(struct feeds *fs, const struct protocol *protocol, const char *venue, uint32_t number);
+/* feeds_channel finds or makes a channel: the one place that allocates once packets flow, when a
+ * new channel is first seen. Returns NULL when there is no room. */
+struct channel *feeds_channel(
+	struct feeds *fs, const struct protocol *protocol, const char *venue, uint32_t number);
 
 /* feeds_datagram takes the payload of one UDP packet.
- * Returns  0 when it was a feed's (delivered, held, or refused and counted), or -REASON_no_feed for the caller
- *          to count */
+ * Returns  0 when it was a feed's (delivered, held, or refused and counted), or -REASON_no_feed for
+ * the caller to count */
 int feeds_datagram(struct feeds *fs, const struct frame *f, uint64_t ts_recv_ns);
 
 /* feeds_unit takes one whole unit of a feed carried over TCP; same contract as feeds_datagram. */
 int feeds_unit(struct feeds *fs, struct feed_line *line, struct bytes unit, uint64_t ts_recv_ns);
 
 /* feeds_body takes one message of a message file. protocol must have body.
- * Takes    seq: its position in the file, from 1; noon_ns: noon UTC of the trading date, 0 = not known: times
- *          of day are then counted from 1970-01-01
- * Returns  0, or -REASON_channel_table_full for the caller to count */
-int feeds_body(struct feeds *fs, const struct protocol *protocol, struct bytes in, uint64_t seq, uint64_t noon_ns);
+ * Takes    seq: its position in the file, from 1; noon_ns: noon UTC of the trading date, 0 = not
+ * known: times of day are then counted from 1970-01-01 Returns  0, or -REASON_channel_table_full
+ * for the caller to count */
+int feeds_body(struct feeds *fs, const struct protocol *protocol, struct bytes in, uint64_t seq,
+	uint64_t noon_ns);
 
-/* feeds_tcp_line returns the row of a TCP segment by either end, or NULL; with recognise, tries its first bytes. */
+/* feeds_tcp_line returns the row of a TCP segment by either end, or NULL; with recognise, tries its
+ * first bytes. */
 struct feed_line *feeds_tcp_line(struct feeds *fs, const struct frame *f);
 
 /* feeds_round starts every session anew: the source begins another --loop round. */

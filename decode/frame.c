@@ -55,7 +55,8 @@ static int parse_tcp(struct bytes in, struct frame *f)
 	return 0;
 }
 
-/* cut is true when the packet has fewer bytes than its IP length says: the payload is then not whole. */
+/* cut is true when the packet has fewer bytes than its IP length says: the payload is then not
+ * whole. */
 static int parse_transport(struct bytes in, bool cut, struct frame *f)
 {
 	if (f->ip_proto == IP_PROTO_UDP)
@@ -213,7 +214,8 @@ int frame_parse(struct bytes in, enum link_type link, struct frame *f)
 		in.p += header_len;
 		return parse_ethertype(in, load_be16(in.p - header_len), f);
 	case LINK_NULL:
-	case LINK_LOOP: /* the address family's value differs by system: the version nibble does not */
+	case LINK_LOOP: /* the address family's value differs by system: the version nibble does not
+			 */
 		if (!bytes_has(in, 4))
 			return -REASON_too_short;
 		in.p += 4;

@@ -1,4 +1,5 @@
-/* frame: Ethernet, 802.1Q/QinQ, raw IP, Linux cooked; IPv4, IPv6; UDP, TCP -> addresses and payload. */
+/* frame: Ethernet, 802.1Q/QinQ, raw IP, Linux cooked; IPv4, IPv6; UDP, TCP -> addresses and
+ * payload. */
 #pragma once
 
 #include "base/bytes.h"
@@ -25,11 +26,11 @@ struct address {
 
 struct frame {
 	struct address src, dst;
-	uint8_t ip_version;  /* 4 or 6 */
-	uint8_t ip_proto;    /* 17 UDP, 6 TCP: innermost after IPv6 extension headers */
+	uint8_t ip_version; /* 4 or 6 */
+	uint8_t ip_proto;   /* 17 UDP, 6 TCP: innermost after IPv6 extension headers */
 	uint8_t tcp_flags;
-	uint8_t vlans;       /* tags seen */
-	uint16_t vlan_tci;   /* outermost */
+	uint8_t vlans;     /* tags seen */
+	uint16_t vlan_tci; /* outermost */
 	uint32_t tcp_seq, tcp_ack;
 	struct bytes payload; /* of UDP or TCP; borrowed from the packet */
 };

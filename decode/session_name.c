@@ -42,7 +42,8 @@ static void iso_week(int64_t day, int *year, int *week)
 	*week = (int)(d / 7) + 1;
 }
 
-uint64_t wire_session(char name[SESSION_NAME_MAX], const struct protocol *protocol, const struct feed_packet *pkt)
+uint64_t wire_session(
+	char name[SESSION_NAME_MAX], const struct protocol *protocol, const struct feed_packet *pkt)
 {
 	struct str text = trimmed(pkt->session);
 

@@ -161,7 +161,8 @@ void app_close(struct app *app)
 {
 	unsigned lost = 0;
 
-	for (unsigned i = 0; i < app->publishers_n && !app->finished; i++) { /* a start that failed */
+	for (unsigned i = 0; i < app->publishers_n && !app->finished;
+		i++) { /* a start that failed */
 		if (i >= app->publishers_started) {
 			publisher_finish(app->publishers[i], 1);
 			continue;

@@ -1,4 +1,5 @@
-/* app: the program put together from its rooms. main.c calls these in the order of the data, and back. */
+/* app: the program put together from its rooms. main.c calls these in the order of the data, and
+ * back. */
 #pragma once
 
 #include "capture/filter.h"
@@ -23,23 +24,25 @@ struct app {
 	struct ring **rings; /* [worker * publishers_n + sink] */
 	struct worker *workers;
 	unsigned workers_n, sources_n;
-	atomic_bool give_up;    /* a blocked push drops instead */
-	uint64_t reported;      /* number of the newest ledger report */
-	bool finished;          /* app_stop has been through */
+	atomic_bool give_up;                    /* a blocked push drops instead */
+	uint64_t reported;                      /* number of the newest ledger report */
+	bool source_told, sink_told[SINKS_MAX]; /* their error was logged */
+	bool finished;                          /* app_stop has been through */
 };
 
-/* Each returns 0, or -errno with one line logged that says what, where and what to do. app_close undoes
- * whatever was done. */
+/* Each returns 0, or -errno with one line logged that says what, where and what to do. app_close
+ * undoes whatever was done. */
 int app_feeds(struct app *app, const struct config *cfg); /* the feed table, the filter */
 int app_sinks(struct app *app);                           /* before EAL pins threads */
 int app_sources(struct app *app);
 int app_workers(struct app *app);
 int app_start(struct app *app);
 
-/* app_wait runs until the source ends, a sink breaks or a signal says stop; reports the ledger meanwhile.
- * Returns  exit_status so far */
+/* app_wait runs until the source ends, a sink breaks or a signal says stop; reports the ledger
+ * meanwhile. Returns  exit_status so far */
 int app_wait(struct app *app);
 
-/* app_stop joins the workers, flushes the sinks and prints the ledger. Returns the final exit_status. */
+/* app_stop joins the workers, flushes the sinks and prints the ledger. Returns the final
+ * exit_status. */
 int app_stop(struct app *app, int status);
 void app_close(struct app *app);

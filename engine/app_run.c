@@ -16,7 +16,8 @@ static uint64_t monotonic_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
-/* sinks_ready waits for those that want subscribers first. Returns 0, or -EINTR when a signal came. */
+/* sinks_ready waits for those that want subscribers first. Returns 0, or -EINTR when a signal came.
+ */
 static int sinks_ready(struct app *app)
 {
 	bool told = false;
@@ -64,7 +65,8 @@ failed:
 	return rc;
 }
 
-/* sources_status looks whether all sources have ended. Returns -1 while one runs, else an exit_status. */
+/* sources_status looks whether all sources have ended. Returns -1 while one runs, else an
+ * exit_status. */
 static int sources_status(struct app *app)
 {
 	int status = STATUS_OK;
@@ -78,23 +80,25 @@ static int sources_status(struct app *app)
 			status = STATUS_INPUT;
 		else if (src->end != SOURCE_END)
 			status = STATUS_FAILED;
-		if (src->end != SOURCE_END && w == 0)
+		if (status != STATUS_OK && !app->source_told)
 			LOG(ERROR, "%s", src->error);
+		app->source_told |= status != STATUS_OK;
 	}
 	return status;
 }
 
-/* sinks_status says whether a sink has broken, or a full ring said stop. */
-static int sinks_status(struct app *app, bool reported[SINKS_MAX])
+/* sinks_status says whether a sink has broken. */
+static int sinks_status(struct app *app)
 {
 	int status = STATUS_OK;
 
 	for (unsigned i = 0; i < app->publishers_n; i++) {
 		if (publisher_state(app->publishers[i]) != PUBLISHER_BROKEN)
 			continue;
-		if (!reported[i])
-			LOG(ERROR, "sink %s: %s", app->uri_texts[i], publisher_error(app->publishers[i]));
-		reported[i] = true;
+		if (!app->sink_told[i])
+			LOG(ERROR, "sink %s: %s", app->uri_texts[i],
+				publisher_error(app->publishers[i]));
+		app->sink_told[i] = true;
 		status = STATUS_FAILED;
 	}
 	return status;
@@ -108,7 +112,8 @@ static bool ring_stopped(struct app *app)
 	return false;
 }
 
-/* take_report sends a complete report on as an event, and prints it if asked. Returns whether there was one. */
+/* take_report sends a complete report on as an event, and prints it if asked. Returns whether there
+ * was one. */
 static bool take_report(struct app *app, bool print)
 {
 	const struct ledger_report *report = ledger_collect(app->ledger);
@@ -117,7 +122,8 @@ static bool take_report(struct app *app, bool print)
 		return false;
 	app->reported = report->number;
 	if (!ledger_balances(report))
-		LOG(ERROR, "the ledger does not add up: this is a fault of the program, please report it");
+		LOG(ERROR, "the ledger does not add up: this is a fault of the program, please "
+			   "report it");
 	if (print)
 		ledger_print(report, stderr, false);
 	atomic_store_explicit(&app->workers[0].report, report, memory_order_release);
@@ -150,7 +156,7 @@ int app_wait(struct app *app)
 {
 	uint64_t interval_ns = app->cfg->ledger.interval_s * 1000000000ull;
 	uint64_t due_ns = monotonic_ns() + interval_ns;
-	bool reported[SINKS_MAX] = {false}, print = false;
+	bool print = false;
 
 	for (;;) {
 		int status = -1;
@@ -158,7 +164,7 @@ int app_wait(struct app *app)
 		switch (signals_next(20)) {
 		case SIGINT:
 		case SIGTERM:
-			status = sinks_status(app, reported);
+			status = sinks_status(app);
 			break;
 		case SIGUSR1:
 			print = true;
@@ -166,7 +172,7 @@ int app_wait(struct app *app)
 		}
 		if (status < 0)
 			status = sources_status(app);
-		if (sinks_status(app, reported) != STATUS_OK)
+		if (sinks_status(app) != STATUS_OK)
 			return STATUS_FAILED;
 		if (ring_stopped(app)) {
 			LOG(ERROR, "a sink was full and its when_full says stop");
@@ -209,18 +215,21 @@ static void log_lines(const struct app *app)
 				const struct line_stats *line = &ch->lines[l];
 
 				if (ch->lines_seen >> l & 1)
-					LOG(INFO, "line venue=%s channel=%u line=%c first=%lu again=%lu ahead=%lu "
-						  "lead_mean_ns=%lu lead_max_ns=%lu",
-						ch->venue, ch->number, 'A' + l, line->first, line->duplicate,
-						line->leads, line->leads ? line->lead_sum_ns / line->leads : 0,
+					LOG(INFO,
+						"line venue=%s channel=%u line=%c first=%lu "
+						"again=%lu ahead=%lu "
+						"lead_mean_ns=%lu lead_max_ns=%lu",
+						ch->venue, ch->number, 'A' + l, line->first,
+						line->duplicate, line->leads,
+						line->leads ? line->lead_sum_ns / line->leads : 0,
 						line->lead_max_ns);
 			}
 		}
 	}
 }
 
-/* join_workers lets them bring what they have into the rings; a second Ctrl-C or the deadline makes blocked
- * pushes drop. */
+/* join_workers lets them bring what they have into the rings; a second Ctrl-C or the deadline makes
+ * blocked pushes drop. */
 static void join_workers(struct app *app, uint64_t deadline_ns)
 {
 	for (unsigned w = 0; w < app->workers_n; w++)
@@ -229,7 +238,8 @@ static void join_workers(struct app *app, uint64_t deadline_ns)
 		while (atomic_load_explicit(&app->workers[w].state, memory_order_acquire) == 0) {
 			int sig = signals_next(2);
 
-			if (sig == SIGINT || sig == SIGTERM || (deadline_ns && monotonic_ns() >= deadline_ns))
+			if (sig == SIGINT || sig == SIGTERM ||
+				(deadline_ns && monotonic_ns() >= deadline_ns))
 				atomic_store(&app->give_up, true);
 		}
 		worker_join(&app->workers[w]);
@@ -238,8 +248,9 @@ static void join_workers(struct app *app, uint64_t deadline_ns)
 
 int app_stop(struct app *app, int status)
 {
-	bool at_end = sources_status(app) >= 0, reported[SINKS_MAX] = {false};
-	uint64_t deadline_ns = at_end ? 0 : monotonic_ns() + app->cfg->stop.flush_ms * 1000000ull + 1;
+	bool at_end = sources_status(app) >= 0;
+	uint64_t deadline_ns =
+		at_end ? 0 : monotonic_ns() + app->cfg->stop.flush_ms * 1000000ull + 1;
 	const struct ledger_report *report;
 	uint64_t purged = 0;
 
@@ -252,20 +263,22 @@ int app_stop(struct app *app, int status)
 
 			if (sig == SIGINT || sig == SIGTERM)
 				for (unsigned k = 0; k < app->publishers_n; k++)
-					publisher_hurry(app->publishers[k], monotonic_ns() + 200000000ull);
+					publisher_hurry(
+						app->publishers[k], monotonic_ns() + 200000000ull);
 		}
 		publisher_join(app->publishers[i]);
 		purged += publisher_purged(app->publishers[i]);
 	}
 	app->finished = true;
-	if (sinks_status(app, reported) != STATUS_OK)
+	if (sinks_status(app) != STATUS_OK)
 		status = STATUS_FAILED;
 	log_lines(app);
 	report = ledger_final(app->ledger, app->rings, stages_of, app);
 	if (log_wanted(LOG_LEVEL_INFO))
 		ledger_print(report, stderr, false);
 	if (!ledger_balances(report)) {
-		LOG(ERROR, "the ledger does not add up: this is a fault of the program, please report it");
+		LOG(ERROR, "the ledger does not add up: this is a fault of the program, please "
+			   "report it");
 		status = STATUS_FAILED;
 	}
 	if (purged && status == STATUS_OK)

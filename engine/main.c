@@ -13,8 +13,8 @@ static int run(const struct config *cfg)
 
 	log_setup((enum log_level)cfg->log.level, (enum log_format)cfg->log.format, 2);
 	signals_block();
-	if (app_feeds(&app, cfg) == 0 && app_sinks(&app) == 0 && app_sources(&app) == 0 && app_workers(&app) == 0 &&
-		app_start(&app) == 0) {
+	if (app_feeds(&app, cfg) == 0 && app_sinks(&app) == 0 && app_sources(&app) == 0 &&
+		app_workers(&app) == 0 && app_start(&app) == 0) {
 		status = app_wait(&app);
 		status = app_stop(&app, status);
 	}

@@ -9,7 +9,8 @@
 #include "capture/ethdev.h"
 #include "capture/handoff.h"
 
-static const char *const formats[] = {NULL, "pcap", "pcapng", "binaryfile", "itch50-nolength", "fix"};
+static const char *const formats[] = {
+	NULL, "pcap", "pcapng", "binaryfile", "itch50-nolength", "fix"};
 
 static bool is_multicast(const struct address *a)
 {
@@ -28,8 +29,8 @@ static unsigned groups_of(const struct feed_table *table, struct address *groups
 }
 
 /* open_port starts DPDK and its port. */
-static int open_port(struct ethdev_port **port, const struct config *cfg, const struct source_options *opt,
-	char error[256])
+static int open_port(struct ethdev_port **port, const struct config *cfg,
+	const struct source_options *opt, char error[256])
 {
 	const char *mode;
 	uint16_t id;
@@ -40,23 +41,27 @@ static int open_port(struct ethdev_port **port, const struct config *cfg, const 
 	if (rc == 0)
 		rc = ethdev_port_open(port, id, (uint16_t)opt->workers, opt, error);
 	if (rc == 0)
-		LOG(INFO, "DPDK port runs memory=\"%s\" queues=%u", mode, ethdev_port_queues(*port));
+		LOG(INFO, "DPDK port runs memory=\"%s\" queues=%u", mode,
+			ethdev_port_queues(*port));
 	return rc;
 }
 
 /* open_queue opens worker w's own queue of a live source; *src NULL: it has none. */
-static int open_queue(struct source **src, const struct config *cfg, struct ethdev_port *port, unsigned w,
-	const struct source_options *opt, char error[256])
+static int open_queue(struct source **src, const struct config *cfg, struct ethdev_port *port,
+	unsigned w, const struct source_options *opt, char error[256])
 {
 	*src = NULL;
 	if (port)
-		return w < ethdev_port_queues(port) ? source_open_ethdev(src, port, (uint16_t)w, opt, error) : 0;
+		return w < ethdev_port_queues(port)
+			       ? source_open_ethdev(src, port, (uint16_t)w, opt, error)
+			       : 0;
 	return w == 0 ? source_open_afpacket(src, cfg->source.interface, opt, error) : 0;
 }
 
-/* open_live opens a source that has fewer queues than there are workers, or queues that know nothing of
- * channels: packets are handed on to their owner. */
-static int open_live(struct source *sources[], const struct config *cfg, struct source_options *opt, char error[256])
+/* open_live opens a source that has fewer queues than there are workers, or queues that know
+ * nothing of channels: packets are handed on to their owner. */
+static int open_live(struct source *sources[], const struct config *cfg, struct source_options *opt,
+	char error[256])
 {
 	struct ethdev_port *port = NULL;
 	struct handoff *handoff = NULL;
@@ -67,7 +72,8 @@ static int open_live(struct source *sources[], const struct config *cfg, struct 
 		rc = open_port(&port, cfg, opt, error);
 	if (rc == 0 && opt->workers > 1) {
 		rc = handoff_open(&handoff, opt->workers, steer_packet, opt->steer_ctx);
-		snprintf(error, 256, "handing packets on between %u workers: %s", opt->workers, strerror(-rc));
+		snprintf(error, 256, "handing packets on between %u workers: %s", opt->workers,
+			strerror(-rc));
 	}
 	opt->steer = NULL; /* every queue gives all it has */
 	for (; rc == 0 && w < opt->workers; w++) {
@@ -93,7 +99,8 @@ static int open_live(struct source *sources[], const struct config *cfg, struct 
 }
 
 /* open_file opens the file once for each worker. */
-static int open_file(struct source *sources[], const struct config *cfg, struct source_options *opt, char error[256])
+static int open_file(struct source *sources[], const struct config *cfg, struct source_options *opt,
+	char error[256])
 {
 	for (unsigned w = 0; w < opt->workers; w++) {
 		int rc;
@@ -108,8 +115,8 @@ static int open_file(struct source *sources[], const struct config *cfg, struct 
 	return 0;
 }
 
-int sources_open(struct source *sources[], unsigned workers, const struct config *cfg, struct filter *filter,
-	const struct steer *steer)
+int sources_open(struct source *sources[], unsigned workers, const struct config *cfg,
+	struct filter *filter, const struct steer *steer)
 {
 	struct address *groups = calloc(steer->table->rows_n + 1, sizeof(*groups));
 	struct source_options opt = {

@@ -1,4 +1,5 @@
-/* steer: which worker owns a packet. One pure function, the same on every worker and for every source. */
+/* steer: which worker owns a packet. One pure function, the same on every worker and for every
+ * source. */
 #pragma once
 
 #include "capture/source.h"
@@ -7,13 +8,14 @@
 /* steer is what the function looks at; read-only once workers run. */
 struct steer {
 	const struct feed_table *table; /* kept */
-	bool recognise;                 /* feeds without a row stay on worker 0, so that lines A and B meet */
+	bool recognise; /* feeds without a row stay on worker 0, so that lines A and B meet */
 	unsigned workers;
 };
 
-/* steer_packet names the owner of a packet: a packet of the feed table by its channel, else a flow by its two
- * addresses, both directions alike. Ports do not count: fragments have none, and a FIX session that
- * connects again from another port stays where it was (docs/decisions/0003-steering.md).
+/* steer_packet names the owner of a packet: a packet of the feed table by its channel, else a flow
+ * by its two addresses, both directions alike. Ports do not count: fragments have none, and a FIX
+ * session that connects again from another port stays where it was
+ * (docs/decisions/0003-steering.md).
  *
  * Takes    ctx: struct steer
  * Returns  0 … workers - 1 */

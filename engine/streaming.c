@@ -1,8 +1,8 @@
 /* Hot path: no allocation, lock, system call or log. */
 #include "engine/streaming.h"
 
-/* feed_eat cuts units of a feed out of a byte stream. After a hole it looks for the next place where a unit
- * begins that the protocol recognises. */
+/* feed_eat cuts units of a feed out of a byte stream. After a hole it looks for the next place
+ * where a unit begins that the protocol recognises. */
 static size_t feed_eat(void *ctx, struct tcp_dir *dir, struct bytes in)
 {
 	struct worker *w = ctx;
@@ -34,7 +34,8 @@ static size_t feed_eat(void *ctx, struct tcp_dir *dir, struct bytes in)
 	return (size_t)(in.p - start);
 }
 
-/* starts_fix says whether these first bytes of a connection may be FIX, cut as short as they may be. */
+/* starts_fix says whether these first bytes of a connection may be FIX, cut as short as they may
+ * be. */
 static bool starts_fix(struct bytes in, bool first)
 {
 	static const char begin[5] = "8=FIX";
@@ -52,7 +53,8 @@ static bool fix_port(const struct config_ports *ports, const struct frame *f)
 }
 
 /* kind_of says what a direction carries by its first bytes or its ports. */
-static enum tcp_kind kind_of(struct worker *w, const struct frame *f, bool first, struct feed_line **line)
+static enum tcp_kind kind_of(
+	struct worker *w, const struct frame *f, bool first, struct feed_line **line)
 {
 	const struct config_ports *ports = &w->setup->cfg->fix.ports;
 
@@ -61,7 +63,8 @@ static enum tcp_kind kind_of(struct worker *w, const struct frame *f, bool first
 		return TCP_FEED;
 	if (!w->setup->fix)
 		return TCP_UNCLAIMED;
-	return (ports->n ? fix_port(ports, f) : starts_fix(f->payload, first)) ? TCP_FIX : TCP_UNCLAIMED;
+	return (ports->n ? fix_port(ports, f) : starts_fix(f->payload, first)) ? TCP_FIX
+									       : TCP_UNCLAIMED;
 }
 
 static void deliver(struct worker *w, struct tcp_segment *seg)
@@ -108,13 +111,15 @@ void streaming_segment(struct worker *w, const struct frame *f, uint64_t ts_recv
 
 void streaming_text(struct worker *w, struct bytes in)
 {
-	/* as a connection from port 2 to port 1 of nowhere, its sequence numbers those of the bytes */
+	/* as a connection from port 2 to port 1 of nowhere, its sequence numbers those of the bytes
+	 */
 	struct frame f = {.ip_version = 4, .ip_proto = IP_PROTO_TCP, .src.port = 2, .dst.port = 1};
 	struct tcp_segment seg;
 
 	f.tcp_seq = w->text_next;
 	f.payload = in;
-	if (tcp_take(&w->tcp, &f, 0, &seg) == -REASON_no_feed && tcp_claim(&w->tcp, &f, 0, &seg) < 0) {
+	if (tcp_take(&w->tcp, &f, 0, &seg) == -REASON_no_feed &&
+		tcp_claim(&w->tcp, &f, 0, &seg) < 0) {
 		tcp_drop(&w->tcp, REASON_flow_table_full);
 		return;
 	}

@@ -1,4 +1,5 @@
-/* streaming: TCP segments and text streams -> whoever decodes their bytes: FIX, or a feed carried over TCP. */
+/* streaming: TCP segments and text streams -> whoever decodes their bytes: FIX, or a feed carried
+ * over TCP. */
 #pragma once
 
 #include "engine/worker.h"

@@ -21,8 +21,8 @@ struct worker_counts {
 /* worker_setup is what all workers share; borrowed during worker_init, the pointers are kept. */
 struct worker_setup {
 	const struct config *cfg;
-	const struct feed_table *table; /* the feed table: copied by each worker */
-	bool recognise, fix;            /* recognise feeds by their bytes; decode FIX */
+	const struct feed_table *table;       /* the feed table: copied by each worker */
+	bool recognise, fix;                  /* recognise feeds by their bytes; decode FIX */
 	const struct protocol *file_protocol; /* of message files */
 	struct ledger *ledger;
 	uint64_t boot_id;
@@ -51,14 +51,14 @@ struct worker {
 	pthread_t thread;
 	bool started;
 	atomic_bool stop;
-	atomic_int state;   /* 0 runs, 1 finished */
+	atomic_int state;                             /* 0 runs, 1 finished */
 	_Atomic(const struct ledger_report *) report; /* to be sent as an event; NULL once it is */
 };
 
 /* worker_init prepares worker index with its source (given) and one ring a sink.
  * Returns  0, or -errno: the source stays the caller's */
-int worker_init(struct worker *w, unsigned index, const struct worker_setup *setup, struct source *source,
-	const struct streams_options *streams);
+int worker_init(struct worker *w, unsigned index, const struct worker_setup *setup,
+	struct source *source, const struct streams_options *streams);
 
 /* worker_close frees all but what the ledger still reads. Returns batches no sink gave back. */
 unsigned worker_close(struct worker *w);
@@ -69,9 +69,11 @@ unsigned worker_do_work(struct worker *w);
 /* worker_finish closes holes and batches: nothing is held on the worker any more. */
 void worker_finish(struct worker *w);
 
-/* worker_start runs it on a thread; it finishes by itself at the end of its source, or when stop is set. */
+/* worker_start runs it on a thread; it finishes by itself at the end of its source, or when stop is
+ * set. */
 int worker_start(struct worker *w);
 void worker_join(struct worker *w);
 
-/* worker_stages adds the worker's stages to a cut: capture, frame, feed, message, tcp, fix, event. */
+/* worker_stages adds the worker's stages to a cut: capture, frame, feed, message, tcp, fix, event.
+ */
 void worker_stages(const struct worker *w, struct ledger_cut *cut);

@@ -8,10 +8,12 @@ extern const uint8_t family_of_type[];
 
 uint64_t worker_now_ns(void); /* CLOCK_REALTIME */
 
-/* worker_note_losses tells the feeds what the source has lost so far, so that a gap can say whose loss it was. */
+/* worker_note_losses tells the feeds what the source has lost so far, so that a gap can say whose
+ * loss it was. */
 void worker_note_losses(struct worker *w);
 
-/* worker_round begins a --loop round. worker_send_report sends the ledger report that waits, if any. */
+/* worker_round begins a --loop round. worker_send_report sends the ledger report that waits, if
+ * any. */
 void worker_round(struct worker *w, uint32_t round);
 void worker_send_report(struct worker *w);
 

@@ -32,7 +32,8 @@ uint64_t worker_now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
-static struct stream *open_stream(struct worker *w, enum domain domain, struct str venue, uint32_t channel)
+static struct stream *open_stream(
+	struct worker *w, enum domain domain, struct str venue, uint32_t channel)
 {
 	struct stream_spec spec = {domain, venue, channel};
 	struct stream *s = stream_open(w->streams, &spec);
@@ -40,8 +41,10 @@ static struct stream *open_stream(struct worker *w, enum domain domain, struct s
 	if (s)
 		stream_clock(w->streams, s, w->ts_quality, 0);
 	else
-		LOG(WARN, "no room for another stream, its events are lost venue=%.*s channel=%u: raise "
-			  "engine.streams_max",
+		LOG(WARN,
+			"no room for another stream, its events are lost venue=%.*s channel=%u: "
+			"raise "
+			"engine.streams_max",
 			(int)venue.len, venue.p, channel);
 	return s;
 }
@@ -53,7 +56,8 @@ static void *feed_stream(void *ctx, const char *venue, uint32_t channel)
 
 static void *fix_stream(void *ctx, const struct fix_session *session)
 {
-	return open_stream(ctx, DOMAIN_FIX, (struct str){session->name, session->name_len}, session->channel);
+	return open_stream(
+		ctx, DOMAIN_FIX, (struct str){session->name, session->name_len}, session->channel);
 }
 
 static void session_changed(void *ctx, void *stream, struct str session)
@@ -84,7 +88,8 @@ void worker_note_losses(struct worker *w)
 	atomic_store_explicit(&w->setup->losses[w->index], losses, memory_order_relaxed);
 	w->feeds.ctx.losses = 0;
 	for (unsigned i = 0; i < w->setup->cfg->engine.workers; i++)
-		w->feeds.ctx.losses += atomic_load_explicit(&w->setup->losses[i], memory_order_relaxed);
+		w->feeds.ctx.losses +=
+			atomic_load_explicit(&w->setup->losses[i], memory_order_relaxed);
 }
 
 void worker_round(struct worker *w, uint32_t round)
@@ -114,18 +119,20 @@ void worker_send_report(struct worker *w)
 	atomic_store_explicit(&w->report, NULL, memory_order_release);
 }
 
-int worker_init(struct worker *w, unsigned index, const struct worker_setup *setup, struct source *source,
-	const struct streams_options *streams)
+int worker_init(struct worker *w, unsigned index, const struct worker_setup *setup,
+	struct source *source, const struct streams_options *streams)
 {
 	const struct config *cfg = setup->cfg;
 	struct feed_options feeds = {
-		.channel = {
-			.window_packets = (uint32_t)cfg->arbitration.window_packets,
-			.window_us = (uint32_t)cfg->arbitration.window_ms * 1000,
-			.single_line_packets = (uint32_t)cfg->arbitration.single_line_packets,
-			.single_line_us = (uint32_t)cfg->arbitration.single_line_ms * 1000,
-			.heartbeats = cfg->decode.heartbeats,
-		},
+		.channel =
+			{
+				.window_packets = (uint32_t)cfg->arbitration.window_packets,
+				.window_us = (uint32_t)cfg->arbitration.window_ms * 1000,
+				.single_line_packets =
+					(uint32_t)cfg->arbitration.single_line_packets,
+				.single_line_us = (uint32_t)cfg->arbitration.single_line_ms * 1000,
+				.heartbeats = cfg->decode.heartbeats,
+			},
 		.channels_max = (uint32_t)cfg->engine.channels_max,
 		.recognise = setup->recognise,
 	};
@@ -145,14 +152,16 @@ int worker_init(struct worker *w, unsigned index, const struct worker_setup *set
 	struct fix_hooks fix_hooks = {w, fix_stream, session_changed};
 	int rc;
 
-	*w = (struct worker){.index = index, .setup = setup, .source = source, .families = cfg->decode.events};
+	*w = (struct worker){
+		.index = index, .setup = setup, .source = source, .families = cfg->decode.events};
 	rc = streams_open(&w->streams, streams);
 	if (rc < 0)
 		return rc;
 	rc = events_init(&w->events, worker_flush, w);
 	if (rc < 0)
 		goto close_streams;
-	rc = feeds_init(&w->feeds, &feeds, &feed_hooks, setup->table->rows, setup->table->rows_n, &w->events);
+	rc = feeds_init(&w->feeds, &feeds, &feed_hooks, setup->table->rows, setup->table->rows_n,
+		&w->events);
 	if (rc < 0)
 		goto free_events;
 	w->feeds.ctx.losses_known = !source->hides_loss;
@@ -234,8 +243,8 @@ void worker_join(struct worker *w)
 	w->started = false;
 }
 
-static struct ledger_stage *stage(struct ledger_cut *cut, const char *name, const char *unit, uint64_t entered,
-	uint64_t left, uint64_t held, const uint64_t dropped[REASON_COUNT])
+static struct ledger_stage *stage(struct ledger_cut *cut, const char *name, const char *unit,
+	uint64_t entered, uint64_t left, uint64_t held, const uint64_t dropped[REASON_COUNT])
 {
 	struct ledger_stage *s = ledger_cut_stage(cut, name, unit);
 
@@ -260,10 +269,14 @@ void worker_stages(const struct worker *w, struct ledger_cut *cut)
 		entered += src.dropped[i];
 	src.dropped[REASON_filtered] += src.filtered;
 	stage(cut, "capture", "packet", entered, w->counts.packets, 0, src.dropped);
-	stage(cut, "frame", "packet", w->counts.packets, w->counts.frames_out, 0, w->counts.dropped);
-	stage(cut, "feed", "packet", feed->packets_in, feed->packets_out, feed->packets_held, feed->packet_dropped);
-	stage(cut, "message", "message", feed->messages_in, feed->messages_out, 0, feed->message_dropped);
+	stage(cut, "frame", "packet", w->counts.packets, w->counts.frames_out, 0,
+		w->counts.dropped);
+	stage(cut, "feed", "packet", feed->packets_in, feed->packets_out, feed->packets_held,
+		feed->packet_dropped);
+	stage(cut, "message", "message", feed->messages_in, feed->messages_out, 0,
+		feed->message_dropped);
 	stage(cut, "tcp", "segment", tcp->segments, tcp->delivered, 0, tcp->dropped);
 	stage(cut, "fix", "message", fix->messages_in, fix->messages_out, 0, fix->dropped);
-	stage(cut, "event", "event", w->counts.events_in, w->counts.events_out, 0, w->counts.event_dropped);
+	stage(cut, "event", "event", w->counts.events_in, w->counts.events_out, 0,
+		w->counts.event_dropped);
 }

@@ -88,7 +88,8 @@ static void line_init(struct channel *channel, char name)
 	if (channel->number) { /* each channel is a session of its own */
 		char digits[4];
 
-		snprintf(digits, sizeof(digits), "%03u", channel->number % 1000);
+		snprintf(digits, sizeof(digits), "%03u",
+			(unsigned)(strtoul(o->session + 7, NULL, 10) + channel->number) % 1000);
 		memcpy(line->session + 7, digits, 3);
 	}
 	mac_of_group(line->to.mac, line->to.ip);

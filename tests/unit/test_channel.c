@@ -6,8 +6,8 @@
 
 TestSuite(channel, .timeout = 20);
 
-/* A protocol whose message is one byte, its event a SystemEvent with that byte as code; 255 is unknown, 254
- * makes the rest of the packet unreadable. */
+/* A protocol whose message is one byte, its event a SystemEvent with that byte as code; 255 is
+ * unknown, 254 makes the rest of the packet unreadable. */
 static int toy_message(struct feed_state *st, struct bytes *in, struct events *out)
 {
 	(void)st;
@@ -29,10 +29,16 @@ static int toy_skip(struct bytes *in)
 	return 0;
 }
 
-static const struct protocol toy = {
-	.name = "toy", .venue = "XTOY", .seq_unit = SEQ_MESSAGE, .message = toy_message, .skip = toy_skip};
-static const struct protocol weekly = {
-	.name = "weekly", .venue = "XTOY", .seq_unit = SEQ_PACKET, .weekly_session = true, .message = toy_message,
+static const struct protocol toy = {.name = "toy",
+	.venue = "XTOY",
+	.seq_unit = SEQ_MESSAGE,
+	.message = toy_message,
+	.skip = toy_skip};
+static const struct protocol weekly = {.name = "weekly",
+	.venue = "XTOY",
+	.seq_unit = SEQ_PACKET,
+	.weekly_session = true,
+	.message = toy_message,
 	.skip = toy_skip};
 
 struct rig {
@@ -54,7 +60,8 @@ static void note(struct events *evs)
 		size_t room = sizeof(rig->log) - len;
 
 		if (ev->type == EVENT_GAP)
-			snprintf(at, room, "gap %lu-%lu%s ", ev->gap.first_missing, ev->gap.last_missing,
+			snprintf(at, room, "gap %lu-%lu%s ", ev->gap.first_missing,
+				ev->gap.last_missing,
 				ev->gap.cause == GAP_EVENT_CAUSE_LOCAL ? " local" : "");
 		else if (ev->type == EVENT_UNKNOWN)
 			snprintf(at, room, "unknown ");
@@ -63,7 +70,8 @@ static void note(struct events *evs)
 		else if (ev->system.code == SYSTEM_EVENT_CODE_SESSION_END)
 			snprintf(at, room, "end ");
 		else
-			snprintf(at, room, "%lu%s ", ev->seq, ev->flags & EVENT_FLAG_STALE ? "s" : "");
+			snprintf(at, room, "%lu%s ", ev->seq,
+				ev->flags & EVENT_FLAG_STALE ? "s" : "");
 	}
 }
 
@@ -90,10 +98,13 @@ static void open_rig(struct rig *rig, const struct protocol *protocol)
 static const uint8_t ones[64] = {[0 ... 63] = 100};
 
 /* give sends count messages from seq on a line; at in ns. */
-static void give_bytes(struct rig *rig, int line, uint64_t seq, const uint8_t *p, uint32_t count, uint64_t ns,
-	const char *name)
+static void give_bytes(struct rig *rig, int line, uint64_t seq, const uint8_t *p, uint32_t count,
+	uint64_t ns, const char *name)
 {
-	struct feed_packet pkt = {.kind = FEED_DATA, .seq = seq, .count = count, .session = str_of(name),
+	struct feed_packet pkt = {.kind = FEED_DATA,
+		.seq = seq,
+		.count = count,
+		.session = str_of(name),
 		.messages = bytes_of(p, count)};
 	struct arrival at = {ns, 1, (uint8_t)line};
 
@@ -279,10 +290,14 @@ RIG_TEST(a_loop_round_is_a_session_of_its_own_without_a_gap, &toy)
 	expect(rig, "5 reset 5 ");
 }
 
-/* 2016-11-12 is the Saturday of ISO week 45; the trading week after it begins on Sunday 00:00 UTC. */
+/* 2016-11-12 is the Saturday of ISO week 45; the trading week after it begins on Sunday 00:00 UTC.
+ */
 static void give_weekly(struct rig *rig, uint64_t seq, uint64_t ts_send_s)
 {
-	struct feed_packet pkt = {.kind = FEED_DATA, .seq = seq, .count = 1, .ts_send_ns = ts_send_s * 1000000000ull,
+	struct feed_packet pkt = {.kind = FEED_DATA,
+		.seq = seq,
+		.count = 1,
+		.ts_send_ns = ts_send_s * 1000000000ull,
 		.messages = bytes_of(ones, 1)};
 	struct arrival at = {ts_send_s * 1000000000ull, 1, 0};
 

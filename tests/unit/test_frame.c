@@ -7,9 +7,9 @@ TestSuite(frame, .timeout = 20);
 
 /* Ethernet, [VLAN tags], IPv4 10.0.0.1 -> 239.1.1.1, UDP 1000 -> 2000, "abc" */
 static const uint8_t udp4[] = {
-	0x01, 0, 0x5e, 1, 1, 1, 2, 0, 0, 0, 0, 1, 0x08, 0x00,                        /* Ethernet */
-	0x45, 0, 0, 31, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 239, 1, 1, 1,         /* IPv4 */
-	0x03, 0xe8, 0x07, 0xd0, 0, 11, 0, 0, 'a', 'b', 'c', 0, 0, 0, 0,              /* UDP, padding */
+	0x01, 0, 0x5e, 1, 1, 1, 2, 0, 0, 0, 0, 1, 0x08, 0x00,                /* Ethernet */
+	0x45, 0, 0, 31, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 239, 1, 1, 1, /* IPv4 */
+	0x03, 0xe8, 0x07, 0xd0, 0, 11, 0, 0, 'a', 'b', 'c', 0, 0, 0, 0,      /* UDP, padding */
 };
 
 static int parse(const uint8_t *p, size_t len, struct frame *f)
@@ -53,9 +53,11 @@ Test(frame, vlan_tags_are_stepped_over_and_bounded)
 	for (int tags = 1; tags <= 5; tags++) {
 		memcpy(tagged, udp4, 12);
 		for (int i = 0; i < tags; i++)
-			memcpy(tagged + 12 + 4 * i, (uint8_t[]){i ? 0x81 : 0x88, i ? 0x00 : 0xa8, 0x20, (uint8_t)i}, 4);
+			memcpy(tagged + 12 + 4 * i,
+				(uint8_t[]){i ? 0x81 : 0x88, i ? 0x00 : 0xa8, 0x20, (uint8_t)i}, 4);
 		memcpy(tagged + 12 + 4 * tags, udp4 + 12, sizeof(udp4) - 12);
-		cr_assert_eq(parse(tagged, sizeof(udp4) + 4 * (size_t)tags, &f), tags <= 4 ? 0 : -REASON_not_ip);
+		cr_assert_eq(parse(tagged, sizeof(udp4) + 4 * (size_t)tags, &f),
+			tags <= 4 ? 0 : -REASON_not_ip);
 		cr_assert_eq(f.vlans, tags <= 4 ? tags : 4);
 		cr_assert_eq(f.vlan_tci, 0x2000);
 	}
@@ -138,8 +140,15 @@ Test(frame, udp_length_that_lies_is_refused)
 Test(frame, other_link_types_lead_to_the_same_payload)
 {
 	uint8_t buf[20 + sizeof(udp4)] = {0};
-	struct { enum link_type link; size_t header, type_at; } links[] = {
-		{LINK_RAW, 0, 0}, {LINK_IPV4, 0, 0}, {LINK_NULL, 4, 0}, {LINK_LINUX_SLL, 16, 14}, {LINK_LINUX_SLL2, 20, 0},
+	struct {
+		enum link_type link;
+		size_t header, type_at;
+	} links[] = {
+		{LINK_RAW, 0, 0},
+		{LINK_IPV4, 0, 0},
+		{LINK_NULL, 4, 0},
+		{LINK_LINUX_SLL, 16, 14},
+		{LINK_LINUX_SLL2, 20, 0},
 	};
 	struct frame f;
 
@@ -148,9 +157,11 @@ Test(frame, other_link_types_lead_to_the_same_payload)
 		if (links[i].header > 4)
 			buf[links[i].type_at] = 0x08;
 		memcpy(buf + links[i].header, udp4 + 14, sizeof(udp4) - 14);
-		cr_assert_eq(frame_parse(bytes_of(buf, links[i].header + sizeof(udp4) - 14), links[i].link, &f), 0,
-			"link %d", links[i].link);
+		cr_assert_eq(frame_parse(bytes_of(buf, links[i].header + sizeof(udp4) - 14),
+				     links[i].link, &f),
+			0, "link %d", links[i].link);
 		cr_assert_arr_eq(f.payload.p, "abc", 3);
 	}
-	cr_assert_eq(frame_parse(bytes_of(udp4, sizeof(udp4)), (enum link_type)147, &f), -REASON_unknown_link_type);
+	cr_assert_eq(frame_parse(bytes_of(udp4, sizeof(udp4)), (enum link_type)147, &f),
+		-REASON_unknown_link_type);
 }
