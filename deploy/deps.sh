@@ -26,8 +26,11 @@ if ! command -v dpkg-query >/dev/null; then
 	echo "deps.sh: this is no Debian or Ubuntu; install by hand what these packages hold: ${want[*]}" >&2
 	exit 2
 fi
+# These may have come another way than from Debian's packages: what counts is the program.
+declare -A program=([npm]=npm [maven]=mvn [openjdk-17-jre-headless]=java)
 missing=()
 for package in "${want[@]}"; do
+	[[ -n ${program[$package]:-} ]] && command -v "${program[$package]}" >/dev/null && continue
 	[[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
 done
 [[ ${#missing[@]} -gt 0 ]] || exit 0
