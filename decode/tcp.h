@@ -69,10 +69,10 @@ struct tcp_table {
 	struct tcp_options opt;
 	struct tcp_counts counts;
 	struct tcp_dir *dirs;
-	uint32_t dirs_n; /* ever used: below flows_max */
+	uint32_t dirs_n;  /* ever used: below flows_max */
 	uint32_t spare_n; /* entries of spare */
-	uint32_t *spare; /* indices of forgotten directions */
-	uint32_t *slots; /* open addressing: 0 = empty, else index + 1 */
+	uint32_t *spare;  /* indices of forgotten directions */
+	uint32_t *slots;  /* open addressing: 0 = empty, else index + 1 */
 	uint32_t slots_mask;
 	uint32_t hand; /* where the next search for a victim begins */
 	uint64_t seed;

@@ -48,7 +48,6 @@ int app_feeds(struct app *app, const struct config *cfg)
 		.table = &app->table,
 		.recognise = cfg->decode.recognise == RECOGNISE_ON ||
 			     (cfg->decode.recognise == RECOGNISE_AUTO && cfg->feeds_n == 0),
-		.fix = true,
 		.file_protocol = format_protocol(),
 		.boot_id = app->boot_id,
 	};

@@ -1,7 +1,6 @@
 /* Hot path: no allocation, lock, system call or log. */
 #include "engine/worker.h"
 
-#include "engine/streaming.h"
 #include "engine/worker_hooks.h"
 
 /* The way of a packet. */
@@ -20,13 +19,13 @@ static void take_packet(struct worker *w, const struct packet *pkt)
 		if (rc == 0 && f.ip_proto == IP_PROTO_UDP)
 			rc = feeds_datagram(&w->feeds, &f, pkt->ts_recv_ns);
 		else if (rc == 0)
-			streaming_segment(w, &f, pkt->ts_recv_ns);
+			tcp_streams_segment(&w->tcp, &f, pkt->ts_recv_ns);
 		break;
 	case PACKET_MESSAGE:
 		rc = feeds_body(&w->feeds, w->setup->file_protocol, in, pkt->seq, pkt->ts_recv_ns);
 		break;
 	case PACKET_STREAM:
-		streaming_text(w, in);
+		tcp_streams_text(&w->tcp, in, pkt->port, pkt->seq, 0);
 		break;
 	}
 	if (rc < 0)

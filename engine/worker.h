@@ -6,8 +6,7 @@
 
 #include "capture/source.h"
 #include "decode/feed.h"
-#include "decode/fix.h"
-#include "decode/tcp.h"
+#include "decode/tcp_streams.h"
 #include "engine/config.h"
 #include "publish/ledger.h"
 #include "publish/stream.h"
@@ -22,7 +21,7 @@ struct worker_counts {
 struct worker_setup {
 	const struct config *cfg;
 	const struct feed_table *table;       /* the feed table: copied by each worker */
-	bool recognise, fix;                  /* recognise feeds by their bytes; decode FIX */
+	bool recognise;                       /* recognise feeds by their bytes */
 	const struct protocol *file_protocol; /* of message files */
 	struct ledger *ledger;
 	uint64_t boot_id;
@@ -39,9 +38,7 @@ struct worker {
 	struct source *source;
 	struct events events;
 	struct feeds feeds;
-	struct tcp_table tcp;
-	struct fix fix;
-	uint32_t text_next; /* sequence number of the next byte of a FIX text file */
+	struct tcp_streams tcp;
 	struct streams *streams;
 	struct stream *ops;
 	struct worker_counts counts;

@@ -8,6 +8,8 @@
 #include "engine/feed_spec.h"
 #include "publish/idle.h"
 
+enum { UNIT_MAX = 65536 + 16 }; /* a CME message with its marker and packet header */
+
 const uint8_t family_of_type[] = {
 	[EVENT_MBO] = FAMILY_MBO,
 	[EVENT_MBP] = FAMILY_MBP,
@@ -95,11 +97,8 @@ void worker_note_losses(struct worker *w)
 void worker_round(struct worker *w, uint32_t round)
 {
 	feeds_round(&w->feeds, round);
-	fix_end(&w->fix, &w->tcp);
-	events_flush(&w->events);
-	tcp_reset(&w->tcp);
-	w->fix.round = round;
-	w->text_next = 0;
+	tcp_streams_end(&w->tcp);
+	tcp_streams_round(&w->tcp, round);
 }
 
 void worker_send_report(struct worker *w)
@@ -137,16 +136,19 @@ int worker_init(struct worker *w, unsigned index, const struct worker_setup *set
 		.recognise = setup->recognise,
 	};
 	uint32_t message_max = (uint32_t)cfg->fix.message_max_kib * 1024;
-	struct tcp_options tcp = {
-		.flows_max = (uint32_t)cfg->tcp.flows_max,
-		.buffers_max = 1024,
-		.unit_max = message_max > 65536 + 16 ? message_max : 65536 + 16,
-		.idle_ns = 300ull * 1000000000ull,
-	};
-	struct fix_options fix = {
+	struct tcp_streams_options tcp = {
+		.tcp =
+			{
+				.flows_max = (uint32_t)cfg->tcp.flows_max,
+				.buffers_max = 1024,
+				.unit_max = message_max > UNIT_MAX ? message_max : UNIT_MAX,
+				.idle_ns = 300ull * 1000000000ull,
+			},
 		.message_max = message_max,
 		.sessions_max = (uint32_t)cfg->fix.sessions_max,
-		.flows_max = tcp.flows_max,
+		.fix = true,
+		.fix_ports = cfg->fix.ports.v,
+		.fix_ports_n = cfg->fix.ports.n,
 	};
 	struct feed_hooks feed_hooks = {w, feed_stream, session_changed, feed_assumed};
 	struct fix_hooks fix_hooks = {w, fix_stream, session_changed};
@@ -165,18 +167,13 @@ int worker_init(struct worker *w, unsigned index, const struct worker_setup *set
 	if (rc < 0)
 		goto free_events;
 	w->feeds.ctx.losses_known = !source->hides_loss;
-	rc = tcp_init(&w->tcp, &tcp);
+	rc = tcp_streams_init(&w->tcp, &tcp, &fix_hooks, &w->feeds, &w->events);
 	if (rc < 0)
 		goto free_feeds;
-	rc = fix_init(&w->fix, &fix, &fix_hooks, &w->events);
-	if (rc < 0)
-		goto free_tcp;
 	if (index == 0)
 		w->ops = open_stream(w, DOMAIN_OPS, str_of(cfg->engine.name), 0);
 	return 0;
 
-free_tcp:
-	tcp_free(&w->tcp);
 free_feeds:
 	feeds_free(&w->feeds);
 free_events:
@@ -188,8 +185,7 @@ close_streams:
 
 unsigned worker_close(struct worker *w)
 {
-	fix_free(&w->fix);
-	tcp_free(&w->tcp);
+	tcp_streams_free(&w->tcp);
 	feeds_free(&w->feeds);
 	events_free(&w->events);
 	w->source->ops->close(w->source);
@@ -199,7 +195,7 @@ unsigned worker_close(struct worker *w)
 void worker_finish(struct worker *w)
 {
 	feeds_end(&w->feeds);
-	fix_end(&w->fix, &w->tcp);
+	tcp_streams_end(&w->tcp);
 	events_flush(&w->events);
 	streams_flush(w->streams);
 }
@@ -258,8 +254,8 @@ static struct ledger_stage *stage(struct ledger_cut *cut, const char *name, cons
 void worker_stages(const struct worker *w, struct ledger_cut *cut)
 {
 	const struct feed_counts *feed = &w->feeds.ctx.counts;
-	const struct tcp_counts *tcp = &w->tcp.counts;
-	const struct fix_counts *fix = &w->fix.counts;
+	const struct tcp_counts *tcp = &w->tcp.tcp.counts;
+	const struct fix_counts *fix = &w->tcp.fix.counts;
 	struct source_stats src = {0};
 	uint64_t entered;
 

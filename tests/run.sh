@@ -28,7 +28,7 @@ done
 export TESTS_LONG=$long
 
 passed=0 failed=0 skipped=0
-declare -a failures skips
+failures=() skips=()
 
 # A step is a name and a command. Its output is read for results, in any of these forms:
 #   ok - TEXT / not ok - TEXT / skip - TEXT            our own scripts

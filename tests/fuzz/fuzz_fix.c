@@ -34,12 +34,12 @@ static void decode(struct fix_rig *rig, struct bytes in, size_t step)
 		check(piece, "out of memory");
 		memcpy(piece, in.p, len);
 		in.p += len;
-		streams_text(&rig->streams, bytes_of(piece, len), 1, offset, 1);
+		tcp_streams_text(&rig->streams, bytes_of(piece, len), 1, offset, 1);
 		offset += len;
 		fix_rig_flush(rig);
 		free(piece);
 	}
-	streams_end(&rig->streams);
+	tcp_streams_end(&rig->streams);
 	for (i = 0; i < rig->streams.tcp.dirs_n; i++)
 		held += rig->streams.tcp.dirs[i].held;
 	for (i = 0; i < REASON_COUNT; i++)

@@ -29,7 +29,7 @@ static void dump_capture(struct fix_rig *rig, pcap_t *capture)
 		if (frame_parse(bytes_of(data, header->caplen),
 			    (enum link_type)pcap_datalink(capture), &f) == 0 &&
 			f.ip_proto == 6)
-			streams_segment(&rig->streams, &f,
+			tcp_streams_segment(&rig->streams, &f,
 				(uint64_t)header->ts.tv_sec * 1000000000 +
 					(uint64_t)header->ts.tv_usec * 1000);
 		print(rig);
@@ -49,7 +49,7 @@ static void dump_text(struct fix_rig *rig, FILE *file, size_t chunk)
 	if (!bytes)
 		abort();
 	while ((len = fread(bytes, 1, chunk, file)) > 0) {
-		streams_text(&rig->streams, bytes_of(bytes, len), 0, offset, 0);
+		tcp_streams_text(&rig->streams, bytes_of(bytes, len), 0, offset, 0);
 		offset += len;
 		print(rig);
 	}
@@ -74,7 +74,7 @@ int main(int argc, char **argv)
 		dump_capture(&rig, capture);
 	else
 		dump_text(&rig, file, argc > 2 ? strtoul(argv[2], NULL, 10) : 65536);
-	streams_end(&rig.streams);
+	tcp_streams_end(&rig.streams);
 	print(&rig);
 	printf("{\"messages_in\":%llu,\"messages_out\":%llu,\"garbled\":%llu,\"bytes_skipped\":%"
 	       "llu,"

@@ -185,7 +185,7 @@ static void session_is(void *ctx, void *stream, struct str session)
 
 void fix_rig_init(struct fix_rig *rig, uint32_t message_max)
 {
-	struct streams_options opt = {
+	struct tcp_streams_options opt = {
 		.tcp = {.flows_max = 64,
 			.buffers_max = 16,
 			.unit_max = message_max,
@@ -197,14 +197,14 @@ void fix_rig_init(struct fix_rig *rig, uint32_t message_max)
 
 	memset(rig, 0, sizeof(*rig));
 	if (events_init(&rig->out, flush, rig) < 0 ||
-		streams_init(&rig->streams, &opt, &hooks, NULL, &rig->out) < 0)
+		tcp_streams_init(&rig->streams, &opt, &hooks, NULL, &rig->out) < 0)
 		die("out of memory");
 	fix_rig_clear(rig);
 }
 
 void fix_rig_free(struct fix_rig *rig)
 {
-	streams_free(&rig->streams);
+	tcp_streams_free(&rig->streams);
 	events_free(&rig->out);
 	free(rig->text);
 	rig->text = NULL;
@@ -228,7 +228,7 @@ int fix_rig_send(struct fix_rig *rig, struct bytes payload, uint32_t seq, uint8_
 		.payload = payload,
 	};
 
-	return streams_segment(&rig->streams, &f, UINT64_C(1700000000000000000));
+	return tcp_streams_segment(&rig->streams, &f, UINT64_C(1700000000000000000));
 }
 
 void fix_rig_flush(struct fix_rig *rig)

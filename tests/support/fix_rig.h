@@ -2,7 +2,7 @@
  */
 #pragma once
 
-#include "decode/streams.h"
+#include "decode/tcp_streams.h"
 
 enum { RIG_STREAMS = 4096 };
 
@@ -11,7 +11,7 @@ enum { RIG_STREAMS = 4096 };
  * Owns  everything; text is the caller's to read until the next bytes */
 struct fix_rig {
 	struct events out;
-	struct streams streams;
+	struct tcp_streams streams;
 	char *text;
 	size_t text_len, text_room;
 	uint64_t events; /* lines, ever */
@@ -30,7 +30,7 @@ void fix_rig_free(struct fix_rig *rig);
 void fix_rig_clear(struct fix_rig *rig);
 
 /* fix_rig_send feeds one segment from port 1000 to port 2000 of two hosts. Returns as
- * streams_segment. */
+ * tcp_streams_segment. */
 int fix_rig_send(struct fix_rig *rig, struct bytes payload, uint32_t seq, uint8_t flags);
 
 /* fix_rig_flush brings all events into text. */

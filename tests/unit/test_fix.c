@@ -295,7 +295,7 @@ Test(fix, numbers_go_on_over_a_new_connection, .init = setup, .fini = teardown)
 Test(fix, another_loop_round_is_another_session_without_gap, .init = setup, .fini = teardown)
 {
 	say("8=FIX.4.4|9=?|35=0|49=A|56=B|34=8|10=?|");
-	streams_round(&rig.streams, 1);
+	tcp_streams_round(&rig.streams, 1);
 	next_seq = 1;
 	fix_rig_clear(&rig);
 	say("8=FIX.4.4|9=?|35=0|49=A|56=B|34=8|10=?|");

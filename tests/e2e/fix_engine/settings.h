@@ -1,4 +1,5 @@
-// What both ends of the scripted session agree on. Built on QuickFIX, which shares no line with our decoder.
+// What both ends of the scripted session agree on. Built on QuickFIX, which shares no line with our
+// decoder.
 #pragma once
 
 #include <quickfix/FileLog.h>
@@ -8,7 +9,8 @@
 
 #include <string>
 
-inline FIX::SessionSettings settings(bool acceptor, const std::string &host, int port, const std::string &logs)
+inline FIX::SessionSettings settings(
+	bool acceptor, const std::string &host, int port, const std::string &logs)
 {
 	FIX::Dictionary d;
 
@@ -28,7 +30,9 @@ inline FIX::SessionSettings settings(bool acceptor, const std::string &host, int
 
 	FIX::SessionSettings all;
 	all.set(d); // the log looks for its path among the defaults
-	all.set(FIX::SessionID("FIX.4.4", acceptor ? "DESK" : "CLIENT", acceptor ? "CLIENT" : "DESK"), d);
+	all.set(FIX::SessionID(
+			"FIX.4.4", acceptor ? "DESK" : "CLIENT", acceptor ? "CLIENT" : "DESK"),
+		d);
 	return all;
 }
 
