@@ -41,6 +41,7 @@ Test(symbols, the_newest_text_wins_and_the_old_one_stays_where_it_was)
 	symbols_learn(table, 7, STR("NEW"));
 	cr_assert(str_equal(symbols_find(table, 7), STR("NEW")));
 	cr_assert(str_equal(old, STR("OLD")), "events in flight point at it");
+	symbols_free(table);
 }
 
 Test(symbols, a_full_table_forgets_nothing_and_takes_no_more)
@@ -56,6 +57,7 @@ Test(symbols, a_full_table_forgets_nothing_and_takes_no_more)
 		cr_assert(str_equal(symbols_find(table, id), STR("X")));
 	symbols_learn(table, 1, STR("Z"));
 	cr_assert_eq(symbols_find(table, 1).len, 0, "the old text would be wrong");
+	symbols_free(table);
 }
 
 Test(symbols, texts_that_keep_changing_end_the_learning)
@@ -67,6 +69,7 @@ Test(symbols, texts_that_keep_changing_end_the_learning)
 		symbols_learn(table, 5, changes & 1 ? STR("A") : STR("B"));
 	cr_assert_lt(changes, 1000);
 	cr_assert_eq(symbols_find(table, 5).len, 0);
+	symbols_free(table);
 }
 
 Test(symbols, texts_that_do_not_fit_are_not_learnt)
@@ -81,6 +84,7 @@ Test(symbols, texts_that_do_not_fit_are_not_learnt)
 	cr_assert_eq(symbols_find(table, UINT64_MAX).len, 0);
 	symbols_learn(table, 2, STR("12345678901234567890123456789012"));
 	cr_assert_eq(symbols_find(table, 2).len, 32);
+	symbols_free(table);
 }
 
 Test(symbols, a_table_too_large_is_refused)
