@@ -35,7 +35,6 @@ enum config_family { /* decode.events has bit 1 << FAMILY_x */
 	FAMILY_REF,
 	FAMILY_STATUS,
 	FAMILY_FIX,
-	FAMILY_PACKET,
 	FAMILY_OPS,
 	FAMILY_COUNT,
 };
