@@ -9,13 +9,10 @@
 #include "engine/sources.h"
 #include "engine/worker_hooks.h"
 
-/* format_protocol is the protocol of message files. */
-static const struct protocol *format_protocol(void)
+/* file_protocol is the protocol of message files: of the first feed named, else Nasdaq's own. */
+static const struct protocol *file_protocol(const struct feed_table *table)
 {
-	for (const struct protocol *const *p = protocols; *p; p++)
-		if ((*p)->body)
-			return *p;
-	return NULL;
+	return table->rows_n ? table->rows[0].protocol : protocol_find(STR("itch50"));
 }
 
 int app_feeds(struct app *app, const struct config *cfg)
@@ -48,7 +45,7 @@ int app_feeds(struct app *app, const struct config *cfg)
 		.table = &app->table,
 		.recognise = cfg->decode.recognise == RECOGNISE_ON ||
 			     (cfg->decode.recognise == RECOGNISE_AUTO && cfg->feeds_n == 0),
-		.file_protocol = format_protocol(),
+		.file_protocol = file_protocol(&app->table),
 		.boot_id = app->boot_id,
 	};
 	app->steer = (struct steer){&app->table, app->setup.recognise, app->workers_n};
