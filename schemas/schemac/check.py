@@ -88,9 +88,9 @@ class Binder:
                                       "its parts are targets, not itself")
             if made.target in done and not made.target.endswith("flags") and made.verb != "note":
                 raise SchemaError(where, f"{struct.name}.{made.target} is set twice")
-            if made.verb in ("learn", "lookup") and (made.target != "symbol" or "instrument_id" not in done):
+            if made.verb in OF_SYMBOLS and (made.target != "symbol" or "instrument_id" not in done):
                 raise SchemaError(where, f"{made.verb} is for symbol, behind the row that sets instrument_id")
-            if made.verb in ("learn", "lookup") and not self.protocol.instruments_max:
+            if made.verb in OF_SYMBOLS and not self.protocol.instruments_max:
                 raise SchemaError(where, f"{made.verb} needs the statement instruments")
             if made.verb.startswith("midnight") and not self.protocol.timezone:
                 raise SchemaError(where, "time since midnight needs the statement timezone")
@@ -170,6 +170,7 @@ def uses(msg: Message) -> Names[int]:
     return {id(wire) for wire in found if isinstance(wire, Wire)}
 
 
+OF_SYMBOLS = ("learn", "learn_new", "lookup")
 KINDS_OF_NUMBERS = ("enum", "uint32", "uint64", "fixed64", "sint64", "bool")
 
 
@@ -187,8 +188,8 @@ def fits(made: Set, wire: Wire, field: Field) -> Optional[str]:
         return None if number and field.kind in ("uint32", "bool", "enum") else f"no bits from {what}"
     if made.verb == "letters":
         return None if wire.type == "u8" and field.kind == "string" else f"letters are for u8 to string, not {what}"
-    if made.verb == "learn":
-        return None if wire.is_text else f"learn is for text, not {what}"
+    if made.verb in OF_SYMBOLS:
+        return None if wire.is_text else f"{made.verb} is for text, not {what}"
     if made.verb in ("seconds", "midnight", "midnight_seconds"):
         if not number or field.kind not in ("fixed64", "uint64") or wire.decimals is not None:
             return f"{made.verb} is for integers to times, not {what}"

@@ -121,6 +121,7 @@ class Set:
       "midnight_seconds"  both
       "date"      days since 1970-01-01 -> yyyymmdd
       "learn"     symbol only: text is remembered for this event's instrument_id (set that one before)
+      "learn_new" the same where no text is known yet: cheaper, for messages that carry it over and over
       "lookup"    symbol only: text known for this event's instrument_id; unknown: EVENT_FLAG_NO_DEFINITION
       "yyyymm"    source: tuple (year u16, month u8, day u8): yyyymmdd, day 0 when absent
       "join"      source: tuple of texts -> string: those that are present, with "/" between

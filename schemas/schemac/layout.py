@@ -15,7 +15,8 @@ from .ir import (ENVELOPE, INTEGERS, Block, Emit, Framing, Header, HeaderField, 
 
 TOKEN = re.compile(r'\s*("(?:[^"\\]|\\.)*"|\{[^}]*\}|\'.\'|->|==|!=|[=&,|]|[^\s,=&|{}"]+)')
 TYPE = re.compile(r"^(?P<base>[a-z]+\d*)(?:\.(?P<decimals>\d+))?(?:\?(?P<null>-?\w+))?$")
-VERBS = ("plain", "bits", "letters", "seconds", "midnight", "midnight_seconds", "date", "learn")
+VERBS = ("plain", "bits", "letters", "seconds", "midnight", "midnight_seconds", "date", "learn",
+         "learn_new")
 STATEMENTS = ("include", "protocol", "title", "venue", "timezone", "order", "sequence", "instruments", "spec",
               "recognise", "packet", "framing", "common", "map", "message", "vector")
 

@@ -46,7 +46,7 @@ from .ir import (INTEGERS, Emit, Framing, Group, Header, HeaderField, Message, P
                  SchemaError, Set, Vector, When, Wire)
 from .layout import parse_hex
 
-VERBS = ("seconds", "midnight", "midnight_seconds", "date", "learn", "yyyymm", "join", "letters", "note")
+VERBS = ("seconds", "midnight", "midnight_seconds", "date", "learn", "learn_new", "yyyymm", "join", "letters", "note")
 TOKEN = re.compile(r'\s*(?:"([^"]*)"|#.*|([^\s"#]+))')
 
 

@@ -334,6 +334,9 @@ class Messages:
             out(f"{target} = {self.table_letters(made)}[{value}];")
         elif made.verb == "learn":
             out(f"{target} = {self.text(wire, pointer)};", f"symbols_learn(st->symbols, ev->instrument_id, {target});")
+        elif made.verb == "learn_new":
+            out(f"{target} = {self.text(wire, pointer)};", "if (!symbols_find(st->symbols, ev->instrument_id).len)",
+                f"\tsymbols_learn(st->symbols, ev->instrument_id, {target});")
         elif made.verb == "seconds":
             out(f"{target} = (uint64_t){value} * 1000000000;")
         elif made.verb == "midnight":
