@@ -43,7 +43,8 @@ static void follow(struct events *evs)
 
 		if (ev->type == EVENT_GAP) {
 			check(next == 0 || ev->gap.first_missing == next);
-			check(ev->gap.lost_messages == ev->gap.last_missing - ev->gap.first_missing + 1);
+			check(ev->gap.lost_messages ==
+				ev->gap.last_missing - ev->gap.first_missing + 1);
 			next = ev->gap.last_missing + 1;
 		} else if (ev->type == EVENT_MBO) {
 			check(next == 0 || ev->seq == next);
