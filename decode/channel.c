@@ -40,8 +40,8 @@ static void lead(struct channel *ch, const struct feed_packet *pkt, const struct
 	uint64_t ahead_ns;
 
 	ch->lines[at->line].duplicate++;
-	if (ch->recent[slot].seq != pkt->seq || ch->recent[slot].line == at->line ||
-		at->ts_recv_ns < ch->recent[slot].ts_recv_ns)
+	if (pkt->kind != FEED_DATA || ch->recent[slot].seq != pkt->seq ||
+		ch->recent[slot].line == at->line || at->ts_recv_ns < ch->recent[slot].ts_recv_ns)
 		return;
 	line = &ch->lines[ch->recent[slot].line];
 	ahead_ns = at->ts_recv_ns - ch->recent[slot].ts_recv_ns;
@@ -189,7 +189,8 @@ static void decode_messages(
 	}
 	for (; seq < ch->next; seq++) {
 		ctx->counts.messages_in++;
-		ctx->counts.message_dropped[REASON_duplicate]++;
+		ctx->counts.message_dropped[gap_overlaps(ch, seq, seq) ? REASON_late
+								       : REASON_duplicate]++;
 		if (ch->state.protocol->skip(&in) < 0)
 			return;
 	}
@@ -252,6 +253,7 @@ static void held_release(struct channel_context *ctx, struct channel *ch, struct
 	ctx->counts.packets_held--;
 	h->next = ctx->held_free;
 	ctx->held_free = h;
+	ctx->released = true;
 }
 
 static int drop_packet(struct channel_context *ctx, enum reason reason)
@@ -350,10 +352,15 @@ static void hold(struct channel_context *ctx, struct channel *ch, const struct f
 		in_order(ctx, ch, pkt, at);
 		return;
 	}
+	if (ctx->released) { /* the vector may still point into the slot that is overwritten */
+		events_flush(ctx->out);
+		ctx->released = false;
+	}
 	h = ctx->held_free;
 	ctx->held_free = h->next;
 	h->pkt = *pkt;
-	memcpy(h->bytes, pkt->messages.p, len);
+	if (len)
+		memcpy(h->bytes, pkt->messages.p, len);
 	h->pkt.messages = bytes_of(h->bytes, len);
 	h->ts_recv_ns = at->ts_recv_ns;
 	h->feed = at->feed;

@@ -53,6 +53,7 @@ struct channel_context {
 	struct held *held; /* slots, one mapping */
 	struct held *held_free;
 	uint32_t held_n;
+	bool released; /* slots came free since they last were taken: events may point into them */
 	uint64_t
 		losses; /* sum of the source's loss counters, set by the worker before each burst */
 	bool losses_known; /* false: this source cannot tell; then gaps are UNDECIDED */

@@ -6,10 +6,12 @@
 
 TestSuite(channel, .timeout = 20);
 
-/* A protocol whose message is one byte, its event a SystemEvent with that byte as code; 255 is
- * unknown, 254 makes the rest of the packet unreadable. */
+/* A protocol whose message is one byte, its event a SystemEvent with that byte as code and, if it
+ * is a capital letter, as text; 255 is unknown, 254 makes the rest of the packet unreadable. */
 static int toy_message(struct feed_state *st, struct bytes *in, struct events *out)
 {
+	struct event *ev;
+
 	(void)st;
 	if (in->p[0] == 254) {
 		in->p = in->end;
@@ -17,7 +19,10 @@ static int toy_message(struct feed_state *st, struct bytes *in, struct events *o
 	}
 	if (*in->p++ == 255)
 		return -REASON_unknown_type;
-	events_push(out, EVENT_SYSTEM)->system.code = in->p[-1];
+	ev = events_push(out, EVENT_SYSTEM);
+	ev->system.code = in->p[-1];
+	if (in->p[-1] >= 'A' && in->p[-1] <= 'Z')
+		ev->system.text = (struct str){(const char *)in->p - 1, 1};
 	return 1;
 }
 
@@ -70,8 +75,9 @@ static void note(struct events *evs)
 		else if (ev->system.code == SYSTEM_EVENT_CODE_SESSION_END)
 			snprintf(at, room, "end ");
 		else
-			snprintf(at, room, "%lu%s ", ev->seq,
-				ev->flags & EVENT_FLAG_STALE ? "s" : "");
+			snprintf(at, room, "%lu%s%.*s ", ev->seq,
+				ev->flags & EVENT_FLAG_STALE ? "s" : "", (int)ev->system.text.len,
+				ev->system.text.p ? ev->system.text.p : "");
 	}
 }
 
@@ -326,6 +332,30 @@ RIG_TEST(a_reset_inside_the_week_gets_a_suffix, &weekly)
 	give_weekly(rig, 1, 1478961030);
 	cr_assert_str_eq(rig->session, "2016-W45.1");
 	expect(rig, "5000 reset 1 ");
+}
+
+RIG_TEST(text_of_a_packet_that_waited_is_its_own, &toy)
+{
+	static const uint8_t letters[] = "BCDE";
+
+	give(rig, 0, 1, 1, 0);
+	give_bytes(rig, 0, 3, letters + 1, 1, 10, "S1");
+	give_bytes(rig, 1, 2, letters, 1, 20, "S1");
+	give_bytes(rig, 0, 5, letters + 3, 1, 30, "S1"); /* in the slot where 3 was */
+	give_bytes(rig, 1, 4, letters + 2, 1, 40, "S1");
+	expect(rig, "1 2B 3C 4D 5E ");
+}
+
+RIG_TEST(messages_of_a_gap_are_late_in_a_packet_that_brings_new_ones_too, &toy)
+{
+	give(rig, 0, 1, 2, 0);
+	give(rig, 0, 5, 1, 10);
+	give(rig, 0, 6, 1, 1000 * 1000);
+	expect(rig, "1 2 gap 3-4 5s 6s ");
+	give(rig, 0, 2, 6, 1000 * 1000 + 1); /* 2, 5, 6: copies; 3, 4: late; 7: new */
+	expect(rig, "1 2 gap 3-4 5s 6s 7s ");
+	cr_assert_eq(rig->ctx.counts.message_dropped[REASON_late], 2);
+	cr_assert_eq(rig->ctx.counts.message_dropped[REASON_duplicate], 3);
 }
 
 RIG_TEST(memory_of_the_window_is_bounded, &toy)
