@@ -360,6 +360,7 @@ static void hold(struct channel_context *ctx, struct channel *ch, const struct f
 	ctx->held_free = h->next;
 	h->pkt = *pkt;
 	if (len)
+		if (len)
 		memcpy(h->bytes, pkt->messages.p, len);
 	h->pkt.messages = bytes_of(h->bytes, len);
 	h->ts_recv_ns = at->ts_recv_ns;
