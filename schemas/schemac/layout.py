@@ -421,7 +421,8 @@ class Reader:
                             f"{'.'.join(parts)}")
         name, index = m.groups()
         if index is None:  # a map: the key is the last part
-            when = [When(made.source, None)] if isinstance(made.source, Wire) else []
+            bare = (0,) if made.verb == "letters" else None  # no flag set: no attribute
+            when = [When(made.source, bare, bare is not None)] if isinstance(made.source, Wire) else []
             value = Set("value", made.source, made.verb, made.table, made.other, made.where)
             emit.rows.append(Row(name, [Set("key", parts[1], where=row.where), value], when))
             return
