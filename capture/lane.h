@@ -1,7 +1,9 @@
 /* lane: packets copied from one worker to another; one writer, one reader, bytes in a circle.
  *
- *     tail ─► [record][record][record] ◄─ head        a record never wraps: a gap at the end is
- * marked
+ *     tail ─► [record][record][record] ◄─ head
+ *
+ * A record never wraps: where it does not fit before the end of the circle, the end is marked and
+ * left out. Head and tail only grow; the place in the circle is their remainder.
  *
  * Hot path: no allocation, lock, system call or log. */
 #pragma once
@@ -11,11 +13,13 @@
 
 #include "capture/source.h"
 
+enum { LANE_UNIT = 64 }; /* records start at its multiples */
+
 struct lane {
 	uint8_t *bytes;
-	uint64_t size;                      /* power of two */
+	uint64_t size;                      /* power of two, more than twice the longest record */
 	alignas(64) _Atomic(uint64_t) head; /* written by the writer */
-	uint64_t tail_seen;
+	uint64_t tail_seen;                 /* the writer's copy of tail, old perhaps */
 	alignas(64) _Atomic(uint64_t) tail; /* written by the reader: what it no longer needs */
 	uint64_t read;                      /* up to here records were handed out */
 };
@@ -25,31 +29,34 @@ struct lane_record {
 	struct packet pkt;
 };
 
+static inline struct lane_record *lane_at(const struct lane *lane, uint64_t position)
+{
+	return (struct lane_record *)(lane->bytes + (position & (lane->size - 1)));
+}
+
 /* lane_push copies a packet in. Thread: the writer. Returns false when there is no room. */
 static inline bool lane_push(struct lane *lane, const struct packet *pkt)
 {
-	uint64_t need = (sizeof(struct lane_record) + pkt->caplen + 63) & ~63ull;
+	uint64_t need = (sizeof(struct lane_record) + pkt->caplen + LANE_UNIT - 1) &
+			~(uint64_t)(LANE_UNIT - 1);
 	uint64_t head = atomic_load_explicit(&lane->head, memory_order_relaxed);
-	uint64_t to_end = lane->size - (head & (lane->size - 1)),
-		 all = to_end < need ? to_end + need : need;
+	uint64_t to_end = lane->size - (head & (lane->size - 1));
+	uint64_t start = to_end < need ? head + to_end : head;
 	struct lane_record *rec;
 
-	if (head + all - lane->tail_seen > lane->size) {
+	if (start + need - lane->tail_seen > lane->size) {
 		lane->tail_seen = atomic_load_explicit(&lane->tail, memory_order_acquire);
-		if (head + all - lane->tail_seen > lane->size)
+		if (start + need - lane->tail_seen > lane->size)
 			return false;
 	}
-	rec = (struct lane_record *)(lane->bytes + (head & (lane->size - 1)));
-	if (to_end < need) {
-		rec->len = 0;
-		head += to_end;
-		rec = (struct lane_record *)lane->bytes;
-	}
+	if (start != head)
+		lane_at(lane, head)->len = 0;
+	rec = lane_at(lane, start);
 	rec->len = need;
 	rec->pkt = *pkt;
 	rec->pkt.data = (uint8_t *)(rec + 1);
 	memcpy(rec + 1, pkt->data, pkt->caplen);
-	atomic_store_explicit(&lane->head, head + need, memory_order_release);
+	atomic_store_explicit(&lane->head, start + need, memory_order_release);
 	return true;
 }
 
@@ -60,8 +67,7 @@ static inline unsigned lane_peek(struct lane *lane, struct packet *pkts, unsigne
 	unsigned n = 0;
 
 	while (n < max && lane->read != head) {
-		const struct lane_record *rec =
-			(const struct lane_record *)(lane->bytes + (lane->read & (lane->size - 1)));
+		const struct lane_record *rec = lane_at(lane, lane->read);
 
 		if (rec->len == 0) {
 			lane->read += lane->size - (lane->read & (lane->size - 1));

@@ -39,23 +39,31 @@ static int open_port(struct ethdev_port **port, const struct config *cfg,
 	if (rc == 0)
 		rc = eal_port(cfg->source.port, &id, error);
 	if (rc == 0)
-		rc = ethdev_port_open(port, id, (uint16_t)opt->workers, opt, error);
+		rc = ethdev_port_open(port, id, opt, error);
 	if (rc == 0)
 		LOG(INFO, "DPDK port runs memory=\"%s\" queues=%u", mode,
 			ethdev_port_queues(*port));
 	return rc;
 }
 
-/* open_queue opens worker w's own queue of a live source; *src NULL: it has none. */
-static int open_queue(struct source **src, const struct config *cfg, struct ethdev_port *port,
-	unsigned w, const struct source_options *opt, char error[256])
+/* open_worker opens worker w's source: its own queue, if it has one, and what others hand on. */
+static int open_worker(struct source **src, const struct config *cfg, struct ethdev_port *port,
+	struct handoff *handoff, unsigned w, const struct source_options *opt, char error[256])
 {
-	*src = NULL;
-	if (port)
-		return w < ethdev_port_queues(port)
-			       ? source_open_ethdev(src, port, (uint16_t)w, opt, error)
-			       : 0;
-	return w == 0 ? source_open_afpacket(src, cfg->source.interface, opt, error) : 0;
+	struct source *inner = NULL;
+	int rc = 0;
+
+	if (port && w < ethdev_port_readers(port))
+		rc = source_open_ethdev(&inner, port, (uint16_t)w, opt, error);
+	else if (!port && w == 0)
+		rc = source_open_afpacket(&inner, cfg->source.interface, opt, error);
+	*src = inner;
+	if (rc < 0 || !handoff)
+		return rc;
+	rc = handoff_source(src, handoff, w, inner);
+	if (rc < 0 && inner)
+		inner->ops->close(inner);
+	return rc;
 }
 
 /* open_live opens a source that has fewer queues than there are workers, or queues that know
@@ -68,27 +76,16 @@ static int open_live(struct source *sources[], const struct config *cfg, struct 
 	unsigned w = 0;
 	int rc = 0;
 
+	opt->steer = NULL; /* every queue gives all it has */
 	if (config_source_kind(cfg) == CONFIG_PORT)
 		rc = open_port(&port, cfg, opt, error);
-	if (rc == 0 && opt->workers > 1) {
-		rc = handoff_open(&handoff, opt->workers, steer_packet, opt->steer_ctx);
-		snprintf(error, 256, "handing packets on between %u workers: %s", opt->workers,
-			strerror(-rc));
-	}
-	opt->steer = NULL; /* every queue gives all it has */
-	for (; rc == 0 && w < opt->workers; w++) {
-		rc = open_queue(&sources[w], cfg, port, w, opt, error);
-		if (rc == 0 && handoff) {
-			struct source *inner = sources[w];
-
-			rc = handoff_source(&sources[w], handoff, w, inner);
-			if (rc < 0 && inner)
-				inner->ops->close(inner);
-		}
-		if (rc < 0)
-			break;
-		sources[w]->hides_loss = port && ethdev_port_hides_loss(port);
-	}
+	if (rc == 0 && opt->workers > 1)
+		rc = handoff_open(
+			&handoff, opt->workers, HANDOFF_LANE_BYTES, steer_packet, opt->steer_ctx);
+	for (; rc == 0 && w < opt->workers; w += rc == 0)
+		rc = open_worker(&sources[w], cfg, port, handoff, w, opt, error);
+	for (unsigned i = 0; rc == 0 && i < opt->workers; i++)
+		sources[i]->hides_loss = sources[0]->hides_loss; /* who has no queue loses too */
 	while (rc < 0 && w-- > 0)
 		sources[w]->ops->close(sources[w]);
 	if (handoff)
