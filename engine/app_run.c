@@ -228,6 +228,25 @@ static void log_lines(const struct app *app)
 	}
 }
 
+/* log_gaps tells how much never came, which no stage of the ledger can count. */
+static void log_gaps(const struct app *app)
+{
+	uint64_t gaps = 0, lost = 0;
+
+	for (unsigned w = 0; w < app->workers_n; w++) {
+		const struct feed_counts *feed = &app->workers[w].feeds.ctx.counts;
+		const struct fix_counts *fix = &app->workers[w].tcp.fix.counts;
+
+		gaps += feed->gaps + fix->gaps;
+		lost += feed->messages_lost + fix->messages_lost;
+	}
+	if (gaps)
+		LOG(NOTICE,
+			"sequences had gaps, each of which is a GapEvent gaps=%lu "
+			"messages_lost=%lu",
+			gaps, lost);
+}
+
 /* join_workers lets them bring what they have into the rings; a second Ctrl-C or the deadline makes
  * blocked pushes drop. */
 static void join_workers(struct app *app, uint64_t deadline_ns)
@@ -273,6 +292,7 @@ int app_stop(struct app *app, int status)
 	if (sinks_status(app) != STATUS_OK)
 		status = STATUS_FAILED;
 	log_lines(app);
+	log_gaps(app);
 	report = ledger_final(app->ledger, app->rings, stages_of, app);
 	if (log_wanted(LOG_LEVEL_INFO))
 		ledger_print(report, stderr, false);

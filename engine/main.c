@@ -1,4 +1,5 @@
 /* pkt-sniffer: packets in, events out. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -6,18 +7,27 @@
 #include "engine/app.h"
 #include "engine/signals.h"
 
+/* start_status says whose fault a start that failed was: what was told, or the machine. */
+static int start_status(int rc)
+{
+	return rc == -EINVAL || rc == -ENODATA || rc == -ESPIPE ? STATUS_INPUT : STATUS_FAILED;
+}
+
 static int run(const struct config *cfg)
 {
 	struct app app = {0};
-	int status = STATUS_FAILED;
+	int status, rc;
 
 	log_setup((enum log_level)cfg->log.level, (enum log_format)cfg->log.format, 2);
 	signals_block();
-	if (app_feeds(&app, cfg) == 0 && app_sinks(&app) == 0 && app_sources(&app) == 0 &&
-		app_workers(&app) == 0 && app_start(&app) == 0) {
-		status = app_wait(&app);
-		status = app_stop(&app, status);
-	}
+	rc = app_feeds(&app, cfg);
+	rc = rc < 0 ? rc : app_sinks(&app);
+	rc = rc < 0 ? rc : app_sources(&app);
+	rc = rc < 0 ? rc : app_workers(&app);
+	rc = rc < 0 ? rc : app_start(&app);
+	status = start_status(rc);
+	if (rc == 0)
+		status = app_stop(&app, app_wait(&app));
 	app_close(&app);
 	return status;
 }

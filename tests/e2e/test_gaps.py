@@ -189,7 +189,7 @@ def bare(events):
 
 def differences(feed, packets, want):
     """Runs the program and says what is not as want (an Arbiter that has seen the packets) has it."""
-    events, gaps, stages, _ = feed.run(packets)
+    events, gaps, stages, said = feed.run(packets)
     got = [Gap(e["gap"].get("session", e["session"]), int(e["gap"]["first_missing"]), int(e["gap"]["last_missing"]),
                int(e["gap"]["ts_opened_ns"])) for e in gaps]
     weekly = feed.numbered == "packet"  # its session is not on the wire
@@ -219,6 +219,9 @@ def differences(feed, packets, want):
                for e in made[key]):
             yield f"{key}: {made[key][0]}: expected time {ts}, line {'AB'[line]}, stale {stale}"
             break
+    lost = 0 if weekly else sum(g.last - g.first + 1 for g in want.gaps)
+    if (f" gaps={len(want.gaps)} messages_lost={lost}\n" in said) != bool(want.gaps):
+        yield f"the number of gaps is not said at the end: {said[-300:]}"
     stage = stages["feed"]
     for name in "left", "duplicate", "late", "old_session":
         if stage[name] != want.packets_of[name]:
