@@ -143,9 +143,9 @@ int eal_port(const char *name, uint16_t *port, char error[256])
 		snprintf(error, 256, "no DPDK port %.60s; there are:%s", name, known);
 	else
 		snprintf(error, 256,
-			"no DPDK port %.60s: DPDK drives none. Bind one with dpdk-devbind.py, or "
+			"no DPDK port%s%.60s: DPDK drives none. Bind one with dpdk-devbind.py, or "
 			"name a --vdev; what EAL tried stands above",
-			name);
+			name[0] ? " " : "", name);
 	return -ENODEV;
 }
 
