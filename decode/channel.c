@@ -361,7 +361,7 @@ static void hold(struct channel_context *ctx, struct channel *ch, const struct f
 	h->pkt = *pkt;
 	if (len)
 		if (len)
-		memcpy(h->bytes, pkt->messages.p, len);
+			memcpy(h->bytes, pkt->messages.p, len);
 	h->pkt.messages = bytes_of(h->bytes, len);
 	h->ts_recv_ns = at->ts_recv_ns;
 	h->feed = at->feed;

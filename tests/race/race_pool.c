@@ -24,9 +24,11 @@ static void must(bool ok, const char *what)
 static void *sink(void *arg)
 {
 	_Atomic(struct batch *) *box = arg;
-	unsigned done = 0;
+	unsigned done;
+	bool last;
 
-	while (!atomic_load(&stop) || done) {
+	do {
+		last = atomic_load(&stop); /* before looking: what came before it is still found */
 		done = 0;
 		for (unsigned i = 0; i < BATCHES; i++) {
 			struct batch *b = atomic_exchange(&box[i], NULL);
@@ -39,7 +41,7 @@ static void *sink(void *arg)
 			done++;
 		}
 		sched_yield();
-	}
+	} while (!last || done);
 	return NULL;
 }
 
