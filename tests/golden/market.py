@@ -45,12 +45,20 @@ CAPTURES = [
     ("iex-tops-v1.6.part1.pcap", lambda: iex.Iex("iex_tops"), sums.iex)]
 SAMPLES = {
     "Cme.Mdp3.": cme.Cme, "Iex.Deep.": lambda: iex.Iex("iex_deep"), "Iex.Tops.": lambda: iex.Iex("iex_tops"),
-    "Nasdaq.Nasdaq.Equities.TotalView": itch.Itch, "Nasdaq.Bx.Equities.TotalView": itch.Itch}
+    "Nasdaq.Nasdaq.Equities.TotalView": itch.Itch, "Nasdaq.Bx.Equities.TotalView": itch.Itch,
+    "Memx.Equities.MemiorDepth.v1.3__StockTradingAction": itch.Itch}
 LEFT_OUT = {"cme_mdp3": cme.LEFT_OUT, "iex_deep": iex.LEFT_OUT, "iex_tops": iex.LEFT_OUT, "itch50": itch.LEFT_OUT}
-# The dissector knows no CME session messages (schema 2); this one was read by hand from its bytes.
-BY_HAND = {"Cme.Mdp3.Sbe.v1.12__SecurityListRequest.Tcp.pcap": {
-    "venue": "XCME", "seq": 2, "ts_send_ns": 0x16A2C2E15559FDA0, "session": "2021-W36", "template_id": 208, "flags": 1,
-    "system": {"text": "MDReqID=1 SubscriptionReqType=1 SecurityID.1=11827320 SecurityID.2=11827357"}}}
+# Read by hand from their bytes: the dissector knows no CME session messages (schema 2), and takes the one packet of
+# Nasdaq's that stands among MEMX's for one of MEMX.
+BY_HAND = {
+    "Cme.Mdp3.Sbe.v1.12__SecurityListRequest.Tcp.pcap": {
+        "venue": "XCME", "seq": 2, "ts_send_ns": 0x16A2C2E15559FDA0, "session": "2021-W36", "template_id": 208,
+        "flags": 1,
+        "system": {"text": "MDReqID=1 SubscriptionReqType=1 SecurityID.1=11827320 SecurityID.2=11827357"}},
+    "Memx.Equities.MemiorDepth.v1.3__StockTradingActionMessage.pcap": {
+        "venue": "XNAS", "seq": 0x73C0, "session": "000010059B", "template_id": ord("H"), "flags": 1,
+        "ts_event_ns": itch.midnight_ns(2023, 8, 22) + 0x0A30E7948132, "instrument_id": 0x23D0, "symbol": "SHYG",
+        "status": {"state": "STATE_TRADING", "raw_state": "T", "scope": "SCOPE_INSTRUMENT"}}}
 # Summer, winter, and the trading days behind both changes of the clock: the exchange's midnight is in another zone.
 DAYS = [(2023, 8, 22), (2024, 1, 16), (2024, 3, 11), (2023, 11, 6)]
 

@@ -34,7 +34,8 @@ SIZE = "mdentrysize", "mdentrysizeoptional", "mdentrysizeshort", "mdentrysizesho
 ORDERS = "numberoforders", "numberofordersoptional"
 # The attributes of a definition: name in the event, name in the tree, null.
 ATTRIBUTES = [
-    ("TotNumReports", "totnumreportsoptional", NULL_U32), ("MDSecurityTradingStatus", "mdsecuritytradingstatus", NULL_U8),
+    ("TotNumReports", "totnumreportsoptional", NULL_U32),
+    ("MDSecurityTradingStatus", "mdsecuritytradingstatus", NULL_U8),
     ("ApplID", "applid", None), ("MarketSegmentID", "marketsegmentid", None), ("MainFraction", "mainfraction", NULL_U8),
     ("SubFraction", "subfraction", NULL_U8), ("PriceDisplayFormat", "pricedisplayformat", NULL_U8),
     ("MinTradeVol", "mintradevol", None), ("MaxTradeVol", "maxtradevol", None),

@@ -59,7 +59,8 @@ class Itch:
             midnight = midnight_ns(day.year, day.month, day.day)
         events = []
         for i, message in enumerate(messages):
-            events.append(dict(capture, venue="XNAS", seq=first + i, session=session, **self.message(message, midnight)))
+            event = self.message(message, midnight)
+            events.append(dict(capture, venue="XNAS", seq=first + i, session=session, **event))
         return events, wire.not_read()
 
     def message(self, wire, midnight):
