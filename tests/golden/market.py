@@ -11,8 +11,10 @@ Where the dissector and the wire differ, the wire holds; these are the dissector
 * IEX extension number of an auction: a byte, printed as a character.
 * CME optional prices that are null are printed as -nan.
 """
+import gzip
 import json
 import os
+import struct
 import sys
 import tempfile
 
@@ -117,6 +119,16 @@ def compare(program, seen, name, path, answers, capture, make, *options):
     return got
 
 
+def with_lengths(program, path, answers):
+    """Writes the file as Nasdaq does, each length where a zero stands. Returns its name."""
+    with open(path, "rb") as file, gzip.open(program.out + ".gz", "wb", 1) as out:
+        for _, tree in answers:
+            for message in tree["message"]:
+                length = int(message["messageheader"]["messagelength"])
+                out.write(struct.pack(">H", length) + file.read(2 + length)[2:])
+    return program.out + ".gz"
+
+
 def message_file(program, seen, name):
     path = os.path.join(CORPUS, name)
     answers = corpus.answers(path)
@@ -134,6 +146,8 @@ def message_file(program, seen, name):
         check(not found, f"{name}, day {options[1] if day else 'unknown'}: {len(want)} events equal the answer",
               "; ".join(found))
         check(not unread, f"{name}: every field of the answer was read", ", ".join(sorted(unread)))
+    found = differences(program.events(with_lengths(program, path, answers))[0], got)
+    check(not found, f"{name} with true lengths, as Nasdaq's BinaryFILE.gz: the same events", "; ".join(found))
     check(sums.messages(got) == counts, f"{name}: messages of each type", f"{sums.messages(got)}, {counts}")
     for _, tree in answers:
         seen.answer(lambda: itch.Itch(0), tree, {})
