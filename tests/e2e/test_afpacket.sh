@@ -2,6 +2,10 @@
 # Live capture by AF_PACKET over a veth pair in network namespaces of its own: tcpreplay on one side, pkt-sniffer on the other.
 # Events must be those of the same packets read from their file. usage: test_afpacket.sh [BUILD]
 set -u
+# namespaces and packet sockets need root; nsenter and not "ip netns exec", which cannot remount /sys in a chroot
+if [[ $(id -u) != 0 ]] && sudo -n true 2>/dev/null; then
+	exec sudo -n --preserve-env=PCAP_CORPUS,TESTS_LONG "$(realpath "$0")" "$@"
+fi
 cd "$(dirname "$0")/../.." || exit 1
 build=${1:-build}
 sniffer=$PWD/$build/pkt-sniffer
@@ -19,7 +23,7 @@ trap 'kill $(jobs -p) 2>/dev/null; ip netns delete "$left"; ip netns delete "$ri
 ip link add wire0 netns "$left" type veth peer name wire1 netns "$right" || exit 1
 for end in "$left wire0" "$right wire1"; do
 	read -r ns link <<<"$end"
-	ip netns exec "$ns" sysctl -qw "net.ipv6.conf.$link.disable_ipv6=1" # or the kernel sends of its own accord
+	nsenter --net="/run/netns/$ns" sysctl -qw "net.ipv6.conf.$link.disable_ipv6=1" # or the kernel sends of its own accord
 	ip -n "$ns" link set "$link" up
 done
 
@@ -34,15 +38,15 @@ result() { # STATUS TEXT
 
 # listen OPTIONS…: the program on wire1, in the background, until it has captured enough or 30 s are over
 listen() {
-	ip netns exec "$right" timeout -s INT 30 "$sniffer" "$@" >"$dir/out" 2>"$dir/log" &
+	nsenter --net="/run/netns/$right" timeout -s INT 30 "$sniffer" "$@" >"$dir/out" 2>"$dir/log" &
 	listener=$!
 	for ((i = 0; i < 100; i++)); do # until the kernel lists its packet socket
-		[[ $(ip netns exec "$right" wc -l /proc/net/packet) == "1 "* ]] || break
+		[[ $(nsenter --net="/run/netns/$right" wc -l /proc/net/packet) == "1 "* ]] || break
 		sleep 0.1
 	done
 }
 
-send() { ip netns exec "$left" timeout 20 tcpreplay -q -i wire0 "$@" >/dev/null 2>&1; }
+send() { nsenter --net="/run/netns/$left" timeout 20 tcpreplay -q -i wire0 "$@" >/dev/null 2>&1; }
 
 # captured FIELD: of the ledger's line "capture packet entered left dropped"
 captured() { awk -v n="$1" '$1 == "capture" && $2 == "packet" {print $n}' "$dir/log"; }

@@ -63,9 +63,9 @@ def session(folder, names):
         root("ip", "netns", "add", name)
     root("ip", "link", "add", "fe0", "netns", names[0], "type", "veth", "peer", "name", "fe0", "netns", names[1])
     for i, name in enumerate(names):
-        root("ip", "netns", "exec", name, "ip", "addr", "add", f"10.211.0.{i + 1}/24", "dev", "fe0")
-        root("ip", "netns", "exec", name, "ip", "link", "set", "fe0", "up")
-    inside = [[*SUDO, "ip", "netns", "exec", name, "timeout", "60"] for name in names]
+        root("nsenter", f"--net=/run/netns/{name}", "ip", "addr", "add", f"10.211.0.{i + 1}/24", "dev", "fe0")
+        root("nsenter", f"--net=/run/netns/{name}", "ip", "link", "set", "fe0", "up")
+    inside = [[*SUDO, "nsenter", f"--net=/run/netns/{name}", "timeout", "60"] for name in names]
     tcpdump = subprocess.Popen([*inside[0], "tcpdump", "-i", "fe0", "-s", "65535", "-B", "65536", "-Z", "root", "-w", capture, "tcp"],
                                stderr=subprocess.PIPE, text=True)
     tcpdump.stderr.readline()  # it listens now

@@ -113,17 +113,17 @@ live() {
 	sleep .2
 	local common=(--quiet --instruments 20 --messages 8000 --rate 8000 --heartbeat-ms 500)
 
-	ip netns exec rx timeout 60 python3 "$here/sim_subscriber.py" udp 10.9.8.2 "$dir/live.bin" >"$dir/udp.log" 2>&1 &
+	nsenter --net=/run/netns/rx timeout 60 python3 "$here/sim_subscriber.py" udp 10.9.8.2 "$dir/live.bin" >"$dir/udp.log" 2>&1 &
 	local reader=$!
 	while ! grep -q ready "$dir/udp.log"; do sleep .05; done
-	ip netns exec tx "$sim" "${common[@]}" --live tx0 --binaryfile "$dir/live.bin"
+	nsenter --net=/run/netns/tx "$sim" "${common[@]}" --live tx0 --binaryfile "$dir/live.bin"
 	wait $reader
 	local udp=$?
 	cat "$dir/udp.log"
-	ip netns exec rx timeout 60 python3 "$here/sim_subscriber.py" raw rx0 "$dir/live.pcap" >"$dir/raw.log" 2>&1 &
+	nsenter --net=/run/netns/rx timeout 60 python3 "$here/sim_subscriber.py" raw rx0 "$dir/live.pcap" >"$dir/raw.log" 2>&1 &
 	reader=$!
 	while ! grep -q ready "$dir/raw.log"; do sleep .05; done
-	ip netns exec tx "$sim" "${common[@]}" --live tx0 --live-raw --pcap "$dir/live.pcap"
+	nsenter --net=/run/netns/tx "$sim" "${common[@]}" --live tx0 --live-raw --pcap "$dir/live.pcap"
 	wait $reader
 	local raw=$?
 	cat "$dir/raw.log"
