@@ -255,10 +255,10 @@ struct feed_line *feeds_tcp_line(struct feeds *fs, const struct frame *f)
 	return NULL;
 }
 
-int feeds_body(struct feeds *fs, const struct protocol *protocol, struct bytes in, uint64_t seq,
+int feeds_body(struct feeds *fs, const struct feed_line *line, struct bytes in, uint64_t seq,
 	uint64_t noon_ns)
 {
-	struct channel *ch = feeds_channel(fs, protocol, protocol->venue, 0);
+	struct channel *ch = feeds_channel(fs, line->protocol, line->venue, line->channel);
 
 	if (!ch)
 		return -REASON_channel_table_full;

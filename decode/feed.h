@@ -103,11 +103,12 @@ int feeds_datagram(struct feeds *fs, const struct frame *f, uint64_t ts_recv_ns)
 /* feeds_unit takes one whole unit of a feed carried over TCP; same contract as feeds_datagram. */
 int feeds_unit(struct feeds *fs, struct feed_line *line, struct bytes unit, uint64_t ts_recv_ns);
 
-/* feeds_body takes one message of a message file. protocol must have body.
- * Takes    seq: its position in the file, from 1; noon_ns: noon UTC of the trading date, 0 = not
- * known: times of day are then counted from 1970-01-01 Returns  0, or -REASON_channel_table_full
- * for the caller to count */
-int feeds_body(struct feeds *fs, const struct protocol *protocol, struct bytes in, uint64_t seq,
+/* feeds_body takes one message of a message file.
+ * Takes    line: whose it is, its protocol with body; seq: its position in the file, from 1;
+ *          noon_ns: noon UTC of the trading date, 0 = not known: times of day are then counted from
+ *          1970-01-01
+ * Returns  0, or -REASON_channel_table_full for the caller to count */
+int feeds_body(struct feeds *fs, const struct feed_line *line, struct bytes in, uint64_t seq,
 	uint64_t noon_ns);
 
 /* feeds_tcp_line returns the row of a TCP segment by either end, or NULL; with recognise, tries its

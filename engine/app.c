@@ -9,10 +9,15 @@
 #include "engine/sources.h"
 #include "engine/worker_hooks.h"
 
-/* file_protocol is the protocol of message files: of the first feed named, else Nasdaq's own. */
-static const struct protocol *file_protocol(const struct feed_table *table)
+/* file_line says whose messages a message file holds: the first feed's named, else Nasdaq's. */
+static struct feed_line file_line(const struct feed_table *table)
 {
-	return table->rows_n ? table->rows[0].protocol : protocol_find(STR("itch50"));
+	struct feed_line line = {.protocol = protocol_find(STR("itch50"))};
+
+	if (table->rows_n)
+		return table->rows[0];
+	snprintf(line.venue, sizeof(line.venue), "%s", line.protocol->venue);
+	return line;
 }
 
 int app_feeds(struct app *app, const struct config *cfg)
@@ -45,7 +50,7 @@ int app_feeds(struct app *app, const struct config *cfg)
 		.table = &app->table,
 		.recognise = cfg->decode.recognise == RECOGNISE_ON ||
 			     (cfg->decode.recognise == RECOGNISE_AUTO && cfg->feeds_n == 0),
-		.file_protocol = file_protocol(&app->table),
+		.file = file_line(&app->table),
 		.boot_id = app->boot_id,
 	};
 	app->steer = (struct steer){&app->table, app->setup.recognise, app->workers_n};

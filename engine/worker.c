@@ -22,7 +22,7 @@ static void take_packet(struct worker *w, const struct packet *pkt)
 			tcp_streams_segment(&w->tcp, &f, pkt->ts_recv_ns);
 		break;
 	case PACKET_MESSAGE:
-		rc = feeds_body(&w->feeds, w->setup->file_protocol, in, pkt->seq, pkt->ts_recv_ns);
+		rc = feeds_body(&w->feeds, &w->setup->file, in, pkt->seq, pkt->ts_recv_ns);
 		break;
 	case PACKET_STREAM:
 		tcp_streams_text(&w->tcp, in, pkt->port, pkt->seq, 0);

@@ -20,9 +20,9 @@ struct worker_counts {
 /* worker_setup is what all workers share; borrowed during worker_init, the pointers are kept. */
 struct worker_setup {
 	const struct config *cfg;
-	const struct feed_table *table;       /* the feed table: copied by each worker */
-	bool recognise;                       /* recognise feeds by their bytes */
-	const struct protocol *file_protocol; /* of message files */
+	const struct feed_table *table; /* the feed table: copied by each worker */
+	bool recognise;                 /* recognise feeds by their bytes */
+	struct feed_line file;          /* whose messages a message file holds */
 	struct ledger *ledger;
 	uint64_t boot_id;
 	_Atomic(uint64_t) *losses; /* by worker: packets its source has lost so far */
