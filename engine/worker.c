@@ -58,7 +58,8 @@ unsigned worker_do_work(struct worker *w)
 	n = w->source->ops->burst(w->source, pkts, BURST_MAX);
 	streams_time(w->streams, worker_now_ns());
 	if (n > 0) {
-		w->ts_quality = pkts[0].ts_quality;
+		if (pkts[0].ts_quality != w->ts_quality)
+			worker_clock(w, pkts[0].ts_quality);
 		worker_note_losses(w);
 	}
 	for (int i = 0; i < n; i++)

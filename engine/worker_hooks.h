@@ -12,6 +12,9 @@ uint64_t worker_now_ns(void); /* CLOCK_REALTIME */
  * loss it was. */
 void worker_note_losses(struct worker *w);
 
+/* worker_clock notes that packets bear stamps of another clock from now on. */
+void worker_clock(struct worker *w, uint8_t ts_quality);
+
 /* worker_round begins a --loop round. worker_send_report sends the ledger report that waits, if
  * any. */
 void worker_round(struct worker *w, uint32_t round);

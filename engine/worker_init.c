@@ -94,6 +94,13 @@ void worker_note_losses(struct worker *w)
 			atomic_load_explicit(&w->setup->losses[i], memory_order_relaxed);
 }
 
+/* The streams of a feed table were opened before the first packet came. */
+void worker_clock(struct worker *w, uint8_t ts_quality)
+{
+	w->ts_quality = ts_quality;
+	streams_clock(w->streams, ts_quality, 0);
+}
+
 void worker_round(struct worker *w, uint32_t round)
 {
 	feeds_round(&w->feeds, round);
@@ -172,6 +179,8 @@ int worker_init(struct worker *w, unsigned index, const struct worker_setup *set
 		goto free_feeds;
 	if (index == 0)
 		w->ops = open_stream(w, DOMAIN_OPS, str_of(cfg->engine.name), 0);
+	if (w->ops)
+		stream_clock(w->streams, w->ops, TS_Q_USER, 0);
 	return 0;
 
 free_feeds:

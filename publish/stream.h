@@ -58,6 +58,8 @@ void stream_session(struct streams *ws, struct stream *s, struct str session);
 
 /* stream_clock says which clock stamps the packets of s (TsQuality) and how far it may be off. */
 void stream_clock(struct streams *ws, struct stream *s, uint8_t source, uint64_t error_ns);
+/* streams_clock does so for every open stream that holds packets' events: all but DOMAIN_OPS. */
+void streams_clock(struct streams *ws, uint8_t source, uint64_t error_ns);
 
 /* stream_append encodes one event, stream_append_all n of them in order.
  * Takes    ev: borrowed

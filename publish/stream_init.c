@@ -126,6 +126,13 @@ struct stream *stream_open(struct streams *ws, const struct stream_spec *spec)
 	return s;
 }
 
+void streams_clock(struct streams *ws, uint8_t source, uint64_t error_ns)
+{
+	for (unsigned i = 0; i < ws->streams_n; i++)
+		if (ws->streams[i].facts.domain != DOMAIN_OPS)
+			stream_clock(ws, &ws->streams[i], source, error_ns);
+}
+
 struct batch *batch_wait(struct batch_pool *pool)
 {
 	struct batch *b;
