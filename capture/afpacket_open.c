@@ -115,7 +115,7 @@ static int no_rights(struct source *src, const char *what)
 
 	self[len > 0 ? len : 0] = '\0';
 	return source_fail(src, SOURCE_GONE, -EPERM,
-		"%s needs the capability CAP_NET_RAW: run as root, or once\n  sudo setcap "
+		"%s needs the capability CAP_NET_RAW: run as root, or once: sudo setcap "
 		"cap_net_raw=ep %s",
 		what, len > 0 ? self : "pkt-sniffer");
 }

@@ -51,10 +51,10 @@ static int selected(struct replay *r, struct packet *pkt)
 		pace_note(r, pkt);
 	if (!own && r->opt.count_max == 0)
 		return 0;
+	if (r->use.filter && r->use.link_next == 0 && replay_link_check(r, pkt->link) < 0)
+		return -EINVAL; /* it was not taken */
 	r->stats.received += own;
 	r->stats.received_bytes += own ? pkt->caplen : 0;
-	if (r->use.filter && r->use.link_next == 0 && replay_link_check(r, pkt->link) < 0)
-		return -EINVAL;
 	if (!filter_pass(&r->use, pkt)) {
 		r->stats.filtered += own;
 		return 0;

@@ -180,7 +180,7 @@ int replay_link_check(struct replay *r, uint16_t link)
 	filter_use_link(&r->use, link);
 	if (r->use.program || filter_program(r->use.filter, link, error))
 		return 0;
-	return source_fail(&r->src, SOURCE_GONE, -EINVAL, "link type %u: %.180s", link, error);
+	return source_fail(&r->src, SOURCE_GONE, -EINVAL, "link type %u: %.150s; leave the filter out", link, error);
 }
 
 static void replay_wait(struct source *src, unsigned timeout_us)

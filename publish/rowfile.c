@@ -79,7 +79,10 @@ int rowfile_open(struct sink_ctx **out, size_t size, const struct sink_options *
 	signal(SIGPIPE, SIG_IGN); /* a reader that went away is EPIPE */
 	rc = file_open(rf, opt);
 	if (rc < 0) {
-		snprintf(error, 256, "cannot write %.180s: %s", opt->target, strerror(-rc));
+		snprintf(error, 256,
+			"cannot write %.140s: %s; check that its folder is there and may be "
+			"written",
+			opt->target, strerror(-rc));
 		rowfile_close((struct sink_ctx *)rf);
 		return rc;
 	}
@@ -93,9 +96,10 @@ static int rowfile_break(struct rowfile *rf, int rc)
 	struct batch *b = rf->current;
 
 	rf->failed = rc;
-	snprintf(rf->error, sizeof(rf->error), "%s after %llu bytes: %s",
+	snprintf(rf->error, sizeof(rf->error), "%s after %llu bytes: %s%s",
 		rc == -EPIPE ? "the reader of the pipe went away" : "cannot write the file",
-		(unsigned long long)rf->offset, strerror(-rc));
+		(unsigned long long)rf->offset, strerror(-rc),
+		rc == -ENOSPC ? "; make room or write elsewhere" : "");
 	if (rf->regular && rf->own_fd && ftruncate(rf->fd, (off_t)rf->good) < 0)
 		snprintf(rf->error, sizeof(rf->error),
 			"cannot write the file (%s) nor cut it back to its last whole batch at "

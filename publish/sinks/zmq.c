@@ -429,7 +429,8 @@ static int socket_open(
 		return 0;
 failed:
 	snprintf(error, 256, "zmq: cannot bind %.140s: %s%s", endpoint, zmq_strerror(errno),
-		errno == EADDRINUSE ? "; stop what listens there or choose another port" : "");
+		errno == EADDRINUSE ? "; stop what listens there or choose another port"
+				    : "; give an address of this host, or * for all");
 	return errno ? -errno : -EINVAL;
 }
 

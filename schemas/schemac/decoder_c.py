@@ -182,7 +182,7 @@ class Decoder(Messages):
         elif f.role == "channel":
             out(f"pkt->channel = {value};", "pkt->has_channel = true;")
         elif f.role == "length":
-            out(f"if (bytes_len(in) > {value})", f"\tin.end = in.p + {value};")
+            out(f"if (bytes_len(in) < {value})", "\treturn -REASON_feed_header;", f"in.end = in.p + {value};")
 
     def recognise(self, out: Out) -> None:
         if not self.p.recognisable:
