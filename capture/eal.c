@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 #include <rte_eal.h>
 #include <rte_errno.h>
@@ -23,9 +24,13 @@ static int started;
  */
 static int attempt(const char *const args[], unsigned n, const char *const extra[])
 {
+	static char *kept[2][ARGS_MAX + 6]; /* by attempt: EAL moves what is in argv about */
+	static unsigned attempts;
 	char *argv[ARGS_MAX + 6] = {strdup("pkt-sniffer")};
 	int argc = 1, rc;
 
+	if (attempts == 2)
+		return -EALREADY;
 	for (; *extra; extra++)
 		argv[argc++] = strdup(*extra);
 	for (unsigned i = 0; i < n; i++)
@@ -33,6 +38,7 @@ static int attempt(const char *const args[], unsigned n, const char *const extra
 	for (int i = 0; i < argc; i++)
 		if (!argv[i])
 			return -ENOMEM;
+	memcpy(kept[attempts++], argv, sizeof(argv));
 	rc = rte_eal_init(argc, argv);
 	return rc < 0 ? -(rte_errno ? rte_errno : EINVAL) : 0;
 }
@@ -129,6 +135,14 @@ static int port_find(const char *name, uint16_t *port)
 		       : rte_eth_dev_get_port_by_name(address, port);
 }
 
+static const char *program(void)
+{
+	static char self[96];
+	ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	return len > 0 ? self : "pkt-sniffer";
+}
+
 int eal_port(const char *name, uint16_t *port, char error[256])
 {
 	char known[160] = "", ifname[RTE_ETH_NAME_MAX_LEN];
@@ -141,9 +155,14 @@ int eal_port(const char *name, uint16_t *port, char error[256])
 		snprintf(known + strlen(known), sizeof(known) - strlen(known), " %s", ifname);
 	if (known[0])
 		snprintf(error, 256, "no DPDK port %.60s; there are:%s", name, known);
+	else if (geteuid() != 0)
+		snprintf(error, 256,
+			"no DPDK port%s%.40s: DPDK drives none. Run as root, or for net_af_packet "
+			"(CAP_NET_RAW) once\n  sudo setcap cap_net_raw,cap_net_admin=ep %.72s",
+			name[0] ? " " : "", name, program());
 	else
 		snprintf(error, 256,
-			"no DPDK port%s%.60s: DPDK drives none. Bind one with dpdk-devbind.py, or "
+			"no DPDK port%s%.40s: DPDK drives none. Bind one with dpdk-devbind.py, or "
 			"name a --vdev; what EAL tried stands above",
 			name[0] ? " " : "", name);
 	return -ENODEV;
