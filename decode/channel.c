@@ -51,6 +51,34 @@ static void lead(struct channel *ch, const struct feed_packet *pkt, const struct
 		line->lead_max_ns = ahead_ns;
 }
 
+enum { MOVE_NS = 10000000 }; /* losses closer than this are one move */
+
+void channel_losses(struct channel_context *ctx, uint64_t now_ns, uint64_t losses)
+{
+	uint32_t newest = (ctx->moves_n - 1) % CHANNEL_MOVES;
+
+	ctx->now_ns = now_ns;
+	if (losses == ctx->losses)
+		return;
+	if (ctx->moves_n == 0 || now_ns - ctx->moves[newest].noticed_ns > MOVE_NS) {
+		newest = ctx->moves_n++ % CHANNEL_MOVES;
+		ctx->moves[newest].before = ctx->losses;
+		ctx->moves[newest].noticed_ns = now_ns;
+	}
+	ctx->losses = losses;
+}
+
+/* losses_since is how much was lost from ts_ns on, or a little more. */
+static uint64_t losses_since(const struct channel_context *ctx, uint64_t ts_ns)
+{
+	uint32_t n = ctx->moves_n < CHANNEL_MOVES ? ctx->moves_n : CHANNEL_MOVES, i = ctx->moves_n;
+	uint64_t before = ctx->losses;
+
+	while (n-- && ctx->moves[--i % CHANNEL_MOVES].noticed_ns + 2 * MOVE_NS > ts_ns)
+		before = ctx->moves[i % CHANNEL_MOVES].before;
+	return ctx->losses - before;
+}
+
 static void set_base(struct channel_context *ctx, struct channel *ch, uint64_t seq,
 	uint64_t ts_recv_ns, uint64_t ts_send_ns, uint16_t feed)
 {
@@ -88,7 +116,7 @@ static void emit_system(
 /* give_up declares [ch->next, until) lost with exactly one GapEvent. */
 static void give_up(struct channel_context *ctx, struct channel *ch, uint64_t until)
 {
-	uint64_t moved = ctx->losses - ch->hole_losses;
+	uint64_t moved = losses_since(ctx, ch->ts_next_ns);
 	struct event *ev;
 
 	set_base(ctx, ch, ch->next, ch->ts_recv_ns, 0, 0);
@@ -226,7 +254,8 @@ static void deliver(struct channel_context *ctx, struct channel *ch, const struc
 	day_of(ch, at->ts_recv_ns);
 	set_base(ctx, ch, pkt->seq, at->ts_recv_ns, pkt->ts_send_ns, at->feed);
 	ctx->counts.packets_out++;
-	remember(ch, pkt, at);
+	if (pkt->kind == FEED_DATA)
+		remember(ch, pkt, at);
 	switch (pkt->kind) {
 	case FEED_DATA:
 		decode_messages(ctx, ch, pkt);
@@ -240,6 +269,8 @@ static void deliver(struct channel_context *ctx, struct channel *ch, const struc
 		ch->ended = true;
 		break;
 	}
+	if (pkt->seq + pkt->count >= ch->next)
+		ch->ts_next_ns = at->ts_recv_ns < ctx->now_ns ? at->ts_recv_ns : ctx->now_ns;
 }
 
 static void held_release(struct channel_context *ctx, struct channel *ch, struct held *h)
@@ -298,10 +329,8 @@ static void drain(struct channel_context *ctx, struct channel *ch)
 		in_order(ctx, ch, &h->pkt, &at);
 		held_release(ctx, ch, h);
 	}
-	if (ch->first) {
+	if (ch->first)
 		ch->hole_opened_ns = ch->first->ts_recv_ns;
-		ch->hole_losses = ctx->losses;
-	}
 }
 
 static void give_up_first(struct channel_context *ctx, struct channel *ch)
@@ -346,7 +375,6 @@ static void hold(struct channel_context *ctx, struct channel *ch, const struct f
 			give_up_first(ctx, ch);
 		if (pkt->seq > ch->next) {
 			ch->hole_opened_ns = at->ts_recv_ns;
-			ch->hole_losses = ctx->losses;
 			give_up(ctx, ch, pkt->seq);
 		}
 		in_order(ctx, ch, pkt, at);
@@ -360,16 +388,13 @@ static void hold(struct channel_context *ctx, struct channel *ch, const struct f
 	ctx->held_free = h->next;
 	h->pkt = *pkt;
 	if (len)
-		if (len)
-			memcpy(h->bytes, pkt->messages.p, len);
+		memcpy(h->bytes, pkt->messages.p, len);
 	h->pkt.messages = bytes_of(h->bytes, len);
 	h->ts_recv_ns = at->ts_recv_ns;
 	h->feed = at->feed;
 	h->line = at->line;
-	if (!ch->first) {
+	if (!ch->first)
 		ch->hole_opened_ns = at->ts_recv_ns;
-		ch->hole_losses = ctx->losses;
-	}
 	h->prev = after;
 	h->next = after ? after->next : ch->first;
 	*(h->next ? &h->next->prev : &ch->last) = h;
@@ -393,9 +418,10 @@ static void take_wire_session(struct channel *ch, const struct feed_packet *pkt)
 	ch->week_until_ns = wire_session(ch->wire_session, ch->state.protocol, pkt);
 }
 
-/* reset starts a session: the old one's open holes are given up, sequences begin at 1 again. */
-static void reset(
-	struct channel_context *ctx, struct channel *ch, uint64_t next, uint64_t ts_send_ns)
+/* reset starts a session, which pkt told of: the old one's open holes are given up, sequences
+ * begin at 1 again. */
+static void reset(struct channel_context *ctx, struct channel *ch, uint64_t next,
+	const struct feed_packet *pkt)
 {
 	while (ch->first)
 		give_up_first(ctx, ch);
@@ -404,10 +430,11 @@ static void reset(
 	ch->stale = ch->ended = false;
 	ch->gaps_n = 0;
 	ch->gap_last = 0;
-	ch->reset_ts_send_ns = ts_send_ns;
+	ch->reset_seq = pkt->seq;
+	ch->reset_ts_send_ns = pkt->ts_send_ns;
 	memset(ch->recent, 0, sizeof(ch->recent));
 	ctx->counts.resets++;
-	set_base(ctx, ch, 0, ch->ts_recv_ns, ts_send_ns, 0);
+	set_base(ctx, ch, 0, ch->ts_recv_ns, pkt->ts_send_ns, 0);
 	emit_system(ctx, ch, SYSTEM_EVENT_CODE_SEQ_RESET, 0);
 }
 
@@ -433,7 +460,8 @@ static int follow_session(
 	struct channel_context *ctx, struct channel *ch, const struct feed_packet *pkt)
 {
 	bool weekly = ch->state.protocol->weekly_session;
-	bool back = pkt->seq + pkt->count + ctx->opt.window_packets <= ch->next;
+	bool back = ch->next >= ctx->opt.window_packets &&
+		    pkt->seq <= ch->next - ctx->opt.window_packets;
 
 	if (!weekly && !wire_session_equal(ch->wire_session, pkt)) {
 		char name[CHANNEL_SESSION_MAX];
@@ -444,12 +472,13 @@ static int follow_session(
 		retire_session(ch);
 		take_wire_session(ch, pkt);
 		ch->resets = 0;
-		reset(ctx, ch, 1, pkt->ts_send_ns);
+		reset(ctx, ch, 1, pkt);
 		return 0;
 	}
 	if (!pkt->ts_send_ns)
 		return 0;
-	if (pkt->ts_send_ns < ch->reset_ts_send_ns)
+	/* what was sent before the reset's packet and stands before it may fill its hole */
+	if (pkt->ts_send_ns < ch->reset_ts_send_ns && pkt->seq >= ch->reset_seq)
 		return -REASON_old_session;
 	if (back && pkt->ts_send_ns > ch->ts_send_ns) {
 		bool new_week = weekly && pkt->ts_send_ns >= ch->week_until_ns;
@@ -457,7 +486,7 @@ static int follow_session(
 		ch->resets = new_week ? 0 : ch->resets + 1;
 		if (new_week)
 			take_wire_session(ch, pkt);
-		reset(ctx, ch, 1, pkt->ts_send_ns);
+		reset(ctx, ch, 1, pkt);
 	} else if (weekly && pkt->ts_send_ns >= ch->week_until_ns) {
 		take_wire_session(ch, pkt); /* the week's name changes, its sequence goes on */
 		ch->resets = 0;
@@ -530,7 +559,7 @@ void channel_round(struct channel_context *ctx, struct channel *ch)
 {
 	if (!ch->started)
 		return;
-	reset(ctx, ch, 0, 0);
+	reset(ctx, ch, 0, &(struct feed_packet){0});
 	ch->started = false; /* the next packet says where the round begins */
 	ch->ts_send_ns = 0;
 	ch->old_sessions = 0;

@@ -16,6 +16,7 @@ enum {
 	CHANNEL_RECENT = 1024, /* first copies remembered to measure a line's lead; power of two */
 	CHANNEL_GAPS = 16,     /* given-up ranges remembered to tell late from duplicate */
 	CHANNEL_OLD_SESSIONS = 4,
+	CHANNEL_MOVES = 64,   /* of the loss counters remembered, 10 ms apart or more */
 	CHANNEL_UNKNOWN = 16, /* kinds of unknown messages counted apart */
 	HELD_BYTES = 9216,    /* packets beyond this are never held: the hole is given up at once */
 };
@@ -54,8 +55,11 @@ struct channel_context {
 	struct held *held_free;
 	uint32_t held_n;
 	bool released; /* slots came free since they last were taken: events may point into them */
-	uint64_t
-		losses; /* sum of the source's loss counters, set by the worker before each burst */
+	uint64_t now_ns, losses; /* as channel_losses was told last */
+	struct {
+		uint64_t noticed_ns, before; /* when losses moved, what they were until then */
+	} moves[CHANNEL_MOVES];              /* newest at moves_n - 1 */
+	uint32_t moves_n;
 	bool losses_known; /* false: this source cannot tell; then gaps are UNDECIDED */
 	uint32_t round;    /* of --loop */
 	void (*session)(void *ctx, void *stream, struct str session);
@@ -82,13 +86,14 @@ struct channel {
 			[CHANNEL_SESSION_MAX]; /* wire names, without suffix */
 	uint8_t old_sessions;
 	char wire_session[CHANNEL_SESSION_MAX];
-	uint32_t resets;     /* inside one wire session: the .n of its name */
-	uint64_t next;       /* sequence expected */
-	uint64_t ts_send_ns; /* newest seen */
-	uint64_t reset_ts_send_ns;
-	uint64_t week_until_ns; /* weekly_session: end of the week of session */
-	uint64_t ts_recv_ns;    /* of the newest packet */
-	uint64_t hole_opened_ns, hole_losses;
+	uint32_t resets;                      /* inside one wire session: the .n of its name */
+	uint64_t next;                        /* sequence expected */
+	uint64_t ts_send_ns;                  /* newest seen */
+	uint64_t reset_seq, reset_ts_send_ns; /* of the packet that told of the reset */
+	uint64_t week_until_ns;               /* weekly_session: end of the week of session */
+	uint64_t ts_recv_ns;                  /* of the newest packet */
+	uint64_t hole_opened_ns;
+	uint64_t ts_next_ns;       /* when the packet came behind which next stands */
 	struct held *first, *last; /* window, by sequence */
 	uint32_t window;
 	struct {
@@ -113,6 +118,11 @@ struct arrival {
 	uint16_t feed;
 	uint8_t line;
 };
+
+/* channel_losses says how much the source has lost until now; the worker does after each burst.
+ * A gap is local when losses moved since the packet before it came: a packet may wait in a ring
+ * for long after what follows it was lost and counted. */
+void channel_losses(struct channel_context *ctx, uint64_t now_ns, uint64_t losses);
 
 int channel_context_init(struct channel_context *ctx, uint32_t held_max, struct events *out);
 void channel_context_free(struct channel_context *ctx);

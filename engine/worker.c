@@ -53,14 +53,16 @@ unsigned worker_do_work(struct worker *w)
 {
 	struct packet pkts[BURST_MAX];
 	struct ledger_cut *cut;
+	uint64_t now_ns;
 	int n;
 
 	n = w->source->ops->burst(w->source, pkts, BURST_MAX);
-	streams_time(w->streams, worker_now_ns());
+	now_ns = worker_now_ns();
+	streams_time(w->streams, now_ns);
 	if (n > 0) {
 		if (pkts[0].ts_quality != w->ts_quality)
 			worker_clock(w, pkts[0].ts_quality);
-		worker_note_losses(w);
+		worker_note_losses(w, now_ns);
 	}
 	for (int i = 0; i < n; i++)
 		take_packet(w, &pkts[i]);

@@ -10,7 +10,7 @@ uint64_t worker_now_ns(void); /* CLOCK_REALTIME */
 
 /* worker_note_losses tells the feeds what the source has lost so far, so that a gap can say whose
  * loss it was. */
-void worker_note_losses(struct worker *w);
+void worker_note_losses(struct worker *w, uint64_t now_ns);
 
 /* worker_clock notes that packets bear stamps of another clock from now on. */
 void worker_clock(struct worker *w, uint8_t ts_quality);

@@ -79,7 +79,7 @@ static void feed_assumed(void *ctx, const struct feed_line *line)
 }
 
 /* A channel's packets may have come through any queue: its gaps look at the losses of all. */
-void worker_note_losses(struct worker *w)
+void worker_note_losses(struct worker *w, uint64_t now_ns)
 {
 	struct source_stats stats = {0};
 	uint64_t losses = 0;
@@ -88,10 +88,10 @@ void worker_note_losses(struct worker *w)
 	for (int i = 0; i < REASON_COUNT; i++)
 		losses += stats.dropped[i];
 	atomic_store_explicit(&w->setup->losses[w->index], losses, memory_order_relaxed);
-	w->feeds.ctx.losses = 0;
+	losses = 0;
 	for (unsigned i = 0; i < w->setup->cfg->engine.workers; i++)
-		w->feeds.ctx.losses +=
-			atomic_load_explicit(&w->setup->losses[i], memory_order_relaxed);
+		losses += atomic_load_explicit(&w->setup->losses[i], memory_order_relaxed);
+	channel_losses(&w->feeds.ctx, now_ns, losses);
 }
 
 /* The streams of a feed table were opened before the first packet came. */

@@ -281,9 +281,37 @@ RIG_TEST(a_loss_counted_here_makes_the_gap_local, &toy)
 {
 	give(rig, 0, 1, 1, 0);
 	give(rig, 0, 3, 1, 0);
-	rig->ctx.losses = 5;
+	channel_losses(&rig->ctx, 10, 5);
 	channel_end(&rig->ctx, &rig->ch);
 	expect(rig, "1 gap 2-2 local 3s ");
+}
+
+/* The kernel counts a packet that its ring has no room for long before the worker gets to those
+ * that are in the ring. */
+RIG_TEST(a_loss_counted_before_the_hole_was_seen_makes_the_gap_local, &toy)
+{
+	const uint64_t s = 1000000000;
+
+	channel_losses(&rig->ctx, 1 * s, 0);
+	give(rig, 0, 1, 1, 1 * s);
+	channel_losses(&rig->ctx, 2 * s, 5);
+	give(rig, 0, 2, 1, 1 * s + 1); /* was in the ring */
+	channel_losses(&rig->ctx, 3 * s, 5);
+	give(rig, 0, 4, 1, 3 * s);
+	channel_end(&rig->ctx, &rig->ch);
+	expect(rig, "1 2 gap 3-3 local 4s ");
+}
+
+RIG_TEST(a_loss_counted_long_before_a_gap_is_not_its_cause, &toy)
+{
+	const uint64_t s = 1000000000;
+
+	channel_losses(&rig->ctx, 1 * s, 5);
+	channel_losses(&rig->ctx, 3 * s, 5);
+	give(rig, 0, 1, 1, 3 * s);
+	give(rig, 0, 3, 1, 4 * s);
+	channel_end(&rig->ctx, &rig->ch);
+	expect(rig, "1 gap 2-2 3s ");
 }
 
 RIG_TEST(a_loop_round_is_a_session_of_its_own_without_a_gap, &toy)
@@ -324,6 +352,26 @@ RIG_TEST(a_weekly_feed_is_named_by_its_trading_week, &weekly)
 	expect(rig, "5000 reset 1 2 ");
 	give_weekly(rig, 5001, saturday + 1);
 	cr_assert_eq(rig->ctx.counts.packet_dropped[REASON_old_session], 1);
+}
+
+RIG_TEST(the_first_packet_after_a_reset_may_come_from_the_slower_line, &weekly)
+{
+	give_weekly(rig, 5000, 1478961025);
+	give_weekly(rig, 2, 1478961031); /* 1 was lost on this line */
+	give_weekly(rig, 1, 1478961030);
+	give_weekly(rig, 5001, 1478961026);
+	expect(rig, "5000 reset 1 2 ");
+	cr_assert_eq(rig->ctx.counts.packet_dropped[REASON_old_session], 1);
+}
+
+RIG_TEST(a_window_below_with_a_later_time_is_a_reset_and_less_is_a_copy, &weekly)
+{
+	give_weekly(rig, 20, 1478961025);
+	give_weekly(rig, 14, 1478961026); /* the window is 8 */
+	give_weekly(rig, 13, 1478961027);
+	channel_end(&rig->ctx, &rig->ch);
+	expect(rig, "20 reset gap 1-12 13s ");
+	cr_assert_eq(rig->ctx.counts.packet_dropped[REASON_duplicate], 1);
 }
 
 RIG_TEST(a_reset_inside_the_week_gets_a_suffix, &weekly)
