@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "capture/eal.h"
+#include "engine/config_rows.h"
 #include "engine/feed_spec.h"
 #include "engine/sources.h"
 #include "engine/worker_hooks.h"
@@ -64,12 +65,16 @@ static int sink_open(struct app *app, unsigned i)
 	const struct config_sink *conf = &app->cfg->sinks[i];
 	struct sink_uri *uri = &app->uris[i];
 	char error[256];
-	int rc = sink_uri_parse(uri, conf->uri, error);
+	int rc;
+
+	config_uri_mask(app->uri_shown[i], sizeof(app->uri_shown[i]), conf->uri);
+	app->uri_texts[i] = app->uri_shown[i];
+	rc = sink_uri_parse(uri, conf->uri, error);
 
 	for (unsigned k = 0; rc == 0 && k < conf->params.n; k++)
 		rc = sink_uri_add(uri, conf->params.v[k][0], conf->params.v[k][1], error);
 	if (rc < 0) {
-		LOG(ERROR, "sink %s: %s", conf->uri, error);
+		LOG(ERROR, "sink %s: %s", app->uri_shown[i], error);
 		return rc;
 	}
 	if (uri->opt.when_full == WHEN_FULL_DEFAULT)
@@ -81,10 +86,9 @@ static int sink_open(struct app *app, unsigned i)
 	uri->opt.boot_id = app->boot_id;
 	uri->opt.source = app->cfg->engine.name;
 	uri->opt.workers = app->workers_n;
-	app->uri_texts[i] = conf->uri;
 	rc = publisher_open(&app->publishers[i], uri, i, 0, &app->give_up, error);
 	if (rc < 0) {
-		LOG(ERROR, "sink %s: %s", conf->uri, error);
+		LOG(ERROR, "sink %s: %s", app->uri_shown[i], error);
 		return rc;
 	}
 	app->publishers_n++;

@@ -15,6 +15,7 @@ struct app {
 	struct steer steer;
 	struct filter *filter;
 	struct sink_uri uris[SINKS_MAX];
+	char uri_shown[SINKS_MAX][256]; /* without passwords: for logs and the ledger */
 	const char *uri_texts[SINKS_MAX];
 	struct publisher *publishers[SINKS_MAX];
 	unsigned publishers_n, publishers_started;

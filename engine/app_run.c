@@ -271,7 +271,7 @@ int app_stop(struct app *app, int status)
 	uint64_t deadline_ns =
 		at_end ? 0 : monotonic_ns() + app->cfg->stop.flush_ms * 1000000ull + 1;
 	const struct ledger_report *report;
-	uint64_t purged = 0;
+	uint64_t purged = 0, undelivered;
 
 	join_workers(app, deadline_ns);
 	for (unsigned i = 0; i < app->publishers_n; i++)
@@ -287,6 +287,15 @@ int app_stop(struct app *app, int status)
 		}
 		publisher_join(app->publishers[i]);
 		purged += publisher_purged(app->publishers[i]);
+		undelivered = publisher_undelivered(app->publishers[i]);
+		if (undelivered) {
+			LOG(ERROR,
+				"sink %s: events were refused or not taken in time, see its drops "
+				"in "
+				"the ledger events=%lu",
+				app->uri_texts[i], undelivered);
+			status = STATUS_FAILED;
+		}
 	}
 	app->finished = true;
 	if (sinks_status(app) != STATUS_OK)

@@ -323,3 +323,12 @@ uint64_t publisher_purged(const struct publisher *pub)
 	}
 	return purged;
 }
+
+uint64_t publisher_undelivered(const struct publisher *pub)
+{
+	uint64_t events = 0;
+
+	for (unsigned w = 0; w < pub->workers; w++)
+		events += pub->rings[w]->counts.dropped[REASON_kafka_delivery];
+	return events;
+}

@@ -61,5 +61,9 @@ int publisher_errno(const struct publisher *pub);
 /* publisher_purged says how many events the stop gave up: exit status 3 if any. After finish. */
 uint64_t publisher_purged(const struct publisher *pub);
 
+/* publisher_undelivered says how many events the other end refused or did not answer for, which no
+ * policy asked for. After finish. */
+uint64_t publisher_undelivered(const struct publisher *pub);
+
 /* publisher_close frees all; the ledger's last report has been made. */
 void publisher_close(struct publisher *pub);

@@ -90,6 +90,15 @@ PASSWORD=geheim1234 "$sniffer" --config "$dir/right.yaml" --set sinks.0.params.k
 ! grep -q geheim1234 "$dir/out"
 result $? 'a refusal shows no secret'
 
+# one message for a broker that is not there: what is lost is said and fails, and the password in its URI is not shown
+printf '\0\014S\0\0\0\0\0\0\0\0\0\001O\0\0' >"$dir/one.binaryfile"
+timeout 20 "$sniffer" -r "$dir/one.binaryfile" --format binaryfile -o "text:$dir/events" \
+	-o 'kafka://127.0.0.1:1/p?connect_ms=0&kafka.message.timeout.ms=500&kafka.sasl.password=geheim1234' >"$dir/out" 2>&1
+[[ $? -eq 1 ]] && grep -q 'events were refused or not taken in time' "$dir/out"
+result $? 'events that Kafka did not take make the program fail'
+! grep -q geheim1234 "$dir/out" "$dir/events" && grep -q 'password=\*\*\*' "$dir/out" && grep -q ledger "$dir/events"
+result $? 'no log, ledger or event shows a password of a sink'
+
 refused 1 'none.pcap' -r "$dir/none.pcap" -o null:
 refused 1 'nosuch0' nosuch0 -o null:
 exit $bad
