@@ -93,7 +93,7 @@ int publisher_open(struct publisher **out, struct sink_uri *uri, unsigned number
 close_rings:
 	publisher_close(pub);
 no_memory:
-	snprintf(error, 256, "%s: cannot set up its rings: %s", opt->uri, strerror(-rc));
+	snprintf(error, 256, "%s: cannot set up its rings: %s", uri->sink->name, strerror(-rc));
 	return rc;
 }
 

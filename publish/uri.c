@@ -78,6 +78,14 @@ no_word:
 	return -EINVAL;
 }
 
+/* shown_len is how much of a URI an error shows: what stands behind ? may be secret. */
+static int shown_len(const char *uri)
+{
+	size_t len = strcspn(uri, "?");
+
+	return len < 80 ? (int)len : 80;
+}
+
 int sink_uri_add(struct sink_uri *out, const char *key, const char *value, char error[256])
 {
 	struct nearest near = {.word = key, .len = strlen(key)};
@@ -109,7 +117,7 @@ static const struct sink *sink_named(const char *kind, const char *uri, char err
 			return *s;
 		nearest_offer(&near, (*s)->name);
 	}
-	at = snprintf(error, 256, "%.80s: no kind of sink%s%s%s; there are:", uri,
+	at = snprintf(error, 256, "%.*s: no kind of sink%s%s%s; there are:", shown_len(uri), uri,
 		near.best ? " (did you mean " : "", near.best ? near.best : "",
 		near.best ? ":?)" : "");
 	for (const struct sink *const *s = sinks; *s && at > 0 && at < 200; s++)
@@ -125,15 +133,15 @@ int sink_uri_parse(struct sink_uri *out, const char *uri, char error[256])
 	memset(out, 0, sizeof(*out));
 	out->opt.uri = uri;
 	if (strlen(uri) >= sizeof(out->text)) {
-		snprintf(error, 256, "%.80s…: longer than %zu characters", uri,
+		snprintf(error, 256, "%.*s…: longer than %zu characters", shown_len(uri), uri,
 			sizeof(out->text) - 1);
 		return -EINVAL;
 	}
 	memcpy(out->text, uri, strlen(uri) + 1);
 	colon = strchr(out->text, ':');
 	if (!colon) {
-		snprintf(error, 256, "%.80s: not of the form KIND:TARGET (text:-, zmq://*:5556, …)",
-			uri);
+		snprintf(error, 256, "%.*s: not of the form KIND:TARGET (text:-, zmq://*:5556, …)",
+			shown_len(uri), uri);
 		return -EINVAL;
 	}
 	*colon = 0;
@@ -184,8 +192,8 @@ int sink_param_number(const struct sink_options *opt, const char *key, unsigned 
 	errno = 0;
 	n = strtoul(text, &end, 10);
 	if (errno || end == text || *end || text[0] == '-' || n < min || n > max) {
-		snprintf(error, 256, "%.80s: %s=%.40s: expected a number, %u to %u", opt->uri, key,
-			text, min, max);
+		snprintf(error, 256, "%.*s: %s=%.40s: expected a number, %u to %u",
+			shown_len(opt->uri), opt->uri, key, text, min, max);
 		return -EINVAL;
 	}
 	*value = (unsigned)n;

@@ -99,6 +99,11 @@ result $? 'events that Kafka did not take make the program fail'
 ! grep -q geheim1234 "$dir/out" "$dir/events" && grep -q 'password=\*\*\*' "$dir/out" && grep -q ledger "$dir/events"
 result $? 'no log, ledger or event shows a password of a sink'
 
+said=$(timeout 20 "$sniffer" -r "$dir/one.binaryfile" \
+	-o 'kafka://127.0.0.1:1/p?kafka.sasl.password=geheim1234&connect_ms=soon' 2>&1)
+[[ $? -eq 2 && $said == *'connect_ms=soon: expected a number'* && $said != *geheim1234* ]]
+result $? 'an error in a URI shows no password of it'
+
 refused 1 'none.pcap' -r "$dir/none.pcap" -o null:
 refused 1 'nosuch0' nosuch0 -o null:
 exit $bad
