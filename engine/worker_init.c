@@ -113,8 +113,12 @@ void worker_send_report(struct worker *w)
 	const struct ledger_report *report = atomic_load_explicit(&w->report, memory_order_acquire);
 	struct event *ev;
 
-	if (!report || !w->ops)
+	if (!report)
 		return;
+	if (!w->ops) { /* no stream was left for it */
+		atomic_store_explicit(&w->report, NULL, memory_order_release);
+		return;
+	}
 	events_switch(&w->events, w->ops);
 	w->events.base = (struct event){.ts_recv_ns = worker_now_ns(), .seq = report->number};
 	w->events.base.venue = str_of(w->setup->cfg->engine.name);
