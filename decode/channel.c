@@ -178,6 +178,15 @@ static void report_unknown(
 	}
 }
 
+/* count_lie counts a message that is announced and is not there, or is there unannounced. */
+static void count_lie(struct channel_context *ctx, struct channel *ch, struct bytes in)
+{
+	ctx->counts.messages_in++;
+	ctx->counts.message_dropped[REASON_count_mismatch]++;
+	ctx->out->base.template_id = 0;
+	report_unknown(ctx, ch, in, REASON_count_mismatch);
+}
+
 /* decode_one reads one message. A message that is refused but whose length is known has been
  * stepped over. Returns  false when the rest of the packet cannot be read */
 static bool decode_one(struct channel_context *ctx, struct channel *ch, struct bytes *in)
@@ -226,7 +235,7 @@ static void decode_messages(
 		ctx->out->base.seq = seq;
 		ctx->out->sub_seq = 0;
 		if (bytes_len(in) == 0) {
-			report_unknown(ctx, ch, in, REASON_count_mismatch);
+			count_lie(ctx, ch, in);
 			return;
 		}
 		if (!decode_one(ctx, ch, &in))
@@ -234,7 +243,7 @@ static void decode_messages(
 		ch->next = seq + 1;
 	}
 	if (bytes_len(in) > 0)
-		report_unknown(ctx, ch, in, REASON_count_mismatch);
+		count_lie(ctx, ch, in);
 }
 
 /* day_of moves the venue's midnight on when ts_recv_ns has left the day it was computed for. */
@@ -261,6 +270,8 @@ static void deliver(struct channel_context *ctx, struct channel *ch, const struc
 		decode_messages(ctx, ch, pkt);
 		break;
 	case FEED_HEARTBEAT:
+		if (bytes_len(pkt->messages) > 0)
+			count_lie(ctx, ch, pkt->messages);
 		if (ctx->opt.heartbeats)
 			emit_system(ctx, ch, SYSTEM_EVENT_CODE_HEARTBEAT, 0);
 		break;

@@ -341,9 +341,9 @@ def check_lies(files, sim):
     """Messages that say of themselves what is not so. The packets between them are decoded as if nothing were."""
     market = os.path.join(corpus, "market")
     sets = [("ITCH", sim, "itch50", [("233.54.12.111", 26477)], "itch",
-             [("message count too large", only(lambda p: 0 < p[19] < 200, lambda p: p[:18] + struct.pack(">H", p[19] + 5) + p[20:]), None),
-              ("message count too small", only(lambda p: p[19] > 1, lambda p: p[:18] + b"\0\1" + p[20:]), None),
-              ("message count 65534", put(">H", 18, 65534), None),
+             [("message count too large", only(lambda p: 0 < p[19] < 200, lambda p: p[:18] + struct.pack(">H", p[19] + 5) + p[20:]), "count_mismatch"),
+              ("message count too small", only(lambda p: p[19] > 1, lambda p: p[:18] + b"\0\1" + p[20:]), "count_mismatch"),
+              ("message count 65534", put(">H", 18, 65534), "count_mismatch"),
               ("length past the packet", put(">H", 20, 9999), "message_length"),
               ("length 0", put(">H", 20, 0), "message_length"),
               ("length below its type's", only(lambda p: len(p) > 24, lambda p: p[:20] + b"\0\5" + p[22:]), None),
@@ -362,8 +362,8 @@ def check_lies(files, sim):
             ("group entries of 0 bytes", only(books, put("<H", 22 + 11, 0)), None)]))
         iex = cap.read(os.path.join(market, "iex-tops-v1.6.part1.pcap"))[:3000]
         sets.append(("IEX", iex, "iex_tops", [("224.67.0.199", 16642)], "iex", [
-            ("message count too large", put("<H", 14, 999), None), ("message count 0", put("<H", 14, 0), None),
-            ("payload length too large", put("<H", 12, 9999), "feed_header"), ("payload length 0", put("<H", 12, 0), None),
+            ("message count too large", put("<H", 14, 999), "count_mismatch"), ("message count 0", only(lambda p: len(p) > 40, put("<H", 14, 0)), "count_mismatch"),
+            ("payload length too large", put("<H", 12, 9999), "feed_header"), ("payload length 0", only(lambda p: len(p) > 40, put("<H", 12, 0)), "count_mismatch"),
             ("message length past the packet", put("<H", 40, 9999), "message_length"),
             ("message length 0", put("<H", 40, 0), "message_length"), ("unknown type", put("B", 42, 1), "unknown_type")]))
     else:

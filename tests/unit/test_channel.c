@@ -406,6 +406,28 @@ RIG_TEST(messages_of_a_gap_are_late_in_a_packet_that_brings_new_ones_too, &toy)
 	cr_assert_eq(rig->ctx.counts.message_dropped[REASON_duplicate], 3);
 }
 
+RIG_TEST(counts_that_disagree_with_the_packet_are_counted, &toy)
+{
+	struct arrival at = {0, 1, 0};
+	struct feed_packet pkt = {.kind = FEED_DATA,
+		.seq = 1,
+		.count = 3,
+		.session = STR("S1"),
+		.messages = bytes_of(ones, 2)};
+
+	channel_packet(&rig->ctx, &rig->ch, &pkt, &at); /* one too few */
+	pkt.seq = 3;
+	pkt.count = 1;
+	channel_packet(&rig->ctx, &rig->ch, &pkt, &at); /* one too many */
+	pkt.seq = 4;
+	pkt.count = 0;
+	pkt.kind = FEED_HEARTBEAT;
+	channel_packet(&rig->ctx, &rig->ch, &pkt, &at); /* none announced */
+	rig->ctx.counts.packets_in = 3;
+	expect(rig, "1 2 unknown 3 unknown ");
+	cr_assert_eq(rig->ctx.counts.message_dropped[REASON_count_mismatch], 3);
+}
+
 RIG_TEST(memory_of_the_window_is_bounded, &toy)
 {
 	rig->ctx.opt.window_packets = 1000;
