@@ -210,6 +210,8 @@ void fix_end(struct fix *fx, const struct tcp_table *table)
 	uint32_t i;
 
 	for (i = 0; i < table->dirs_n; i++)
-		if (table->dirs[i].kind == TCP_FIX && fx->dirs[i].life == table->dirs[i].life)
+		if (table->dirs[i].kind == TCP_FIX && fx->dirs[i].life == table->dirs[i].life) {
+			fx->ts_ns = table->dirs[i].ts_ns; /* not that of whoever came last */
 			run_end(fx, &table->dirs[i], &fx->dirs[i]);
+		}
 }
