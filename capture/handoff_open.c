@@ -22,15 +22,21 @@ static void handoff_wait(struct source *src, unsigned timeout_us)
 		nanosleep(&ts, NULL);
 }
 
-/* A packet that was handed on is the owner's: over all workers each is counted once. */
+/* A packet that was handed on is the owner's once it took it, and held here until then: over all
+ * workers each is counted once. */
 static void handoff_stats(struct source *src, struct source_stats *stats)
 {
 	struct handoff_worker *hw = (struct handoff_worker *)src;
+	struct handoff *h = hw->handoff;
 
 	*stats = (struct source_stats){0};
 	if (hw->inner)
 		hw->inner->ops->stats(hw->inner, stats);
-	stats->received += hw->taken - hw->given;
+	stats->held = hw->given - hw->full;
+	for (unsigned to = 0; to < h->workers; to++)
+		stats->held -= atomic_load_explicit(
+			&handoff_lane(h, hw->index, to)->taken, memory_order_relaxed);
+	stats->received += hw->taken - hw->given + stats->held;
 	stats->received_bytes += hw->taken_bytes - hw->given_bytes;
 	stats->dropped[REASON_handoff_full] += hw->full;
 }

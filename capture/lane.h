@@ -22,6 +22,7 @@ struct lane {
 	uint64_t tail_seen;                 /* the writer's copy of tail, old perhaps */
 	alignas(64) _Atomic(uint64_t) tail; /* written by the reader: what it no longer needs */
 	uint64_t read;                      /* up to here records were handed out */
+	_Atomic(uint64_t) taken;            /* packets handed out: written by the reader */
 };
 
 struct lane_record {
@@ -76,6 +77,10 @@ static inline unsigned lane_peek(struct lane *lane, struct packet *pkts, unsigne
 		pkts[n++] = rec->pkt;
 		lane->read += rec->len;
 	}
+	if (n)
+		atomic_store_explicit(&lane->taken,
+			atomic_load_explicit(&lane->taken, memory_order_relaxed) + n,
+			memory_order_relaxed);
 	return n;
 }
 

@@ -277,7 +277,7 @@ void worker_stages(const struct worker *w, struct ledger_cut *cut)
 	for (int i = 0; i < REASON_COUNT; i++)
 		entered += src.dropped[i];
 	src.dropped[REASON_filtered] += src.filtered;
-	stage(cut, "capture", "packet", entered, w->counts.packets, 0, src.dropped);
+	stage(cut, "capture", "packet", entered, w->counts.packets, src.held, src.dropped);
 	stage(cut, "frame", "packet", w->counts.packets, w->counts.frames_out, 0,
 		w->counts.dropped);
 	stage(cut, "feed", "packet", feed->packets_in, feed->packets_out, feed->packets_held,

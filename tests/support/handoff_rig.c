@@ -143,6 +143,7 @@ struct source_stats handoff_rig_sum(const struct handoff_rig *rig)
 	for (unsigned w = 0; w < rig->workers_n; w++) {
 		rig->workers[w].src->ops->stats(rig->workers[w].src, &one);
 		sum.received += one.received;
+		sum.held += one.held;
 		sum.received_bytes += one.received_bytes;
 		for (int i = 0; i < REASON_COUNT; i++)
 			sum.dropped[i] += one.dropped[i];

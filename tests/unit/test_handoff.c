@@ -83,6 +83,9 @@ Test(handoff, a_full_lane_loses_new_packets_and_counts_them)
 		cr_assert_eq(rig.workers[1].n, 0);
 	rig.workers[0].src->ops->stats(rig.workers[0].src, &first);
 	cr_assert_gt(first.dropped[REASON_handoff_full], 0);
+	cr_assert_gt(first.held, 500, "what waits in the lane is held, not forgotten");
+	cr_assert_eq(first.held, first.received - rig.workers[0].n);
+	cr_assert_eq(first.received + first.dropped[REASON_handoff_full], 20000);
 	cr_assert_eq(rig.workers[0].src->end, SOURCE_END);
 	turns(BURST_MAX);
 	sum = handoff_rig_sum(&rig);
@@ -90,6 +93,7 @@ Test(handoff, a_full_lane_loses_new_packets_and_counts_them)
 	cr_assert_gt(early, 500, "what fitted is kept: %u", early);
 	cr_assert_eq(arrived() + sum.dropped[REASON_handoff_full], 20000);
 	cr_assert_eq(sum.received, arrived());
+	cr_assert_eq(sum.held, 0);
 	for (unsigned f = 0; f < RIG_FLOWS; f++)
 		cr_assert(rig.workers[1].next[f] < 100, "the oldest ones were kept");
 	handoff_rig_close(&rig);
