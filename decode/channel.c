@@ -401,6 +401,7 @@ static void hold(struct channel_context *ctx, struct channel *ch, const struct f
 	if (len)
 		memcpy(h->bytes, pkt->messages.p, len);
 	h->pkt.messages = bytes_of(h->bytes, len);
+	h->pkt.session = (struct str){0};
 	h->ts_recv_ns = at->ts_recv_ns;
 	h->feed = at->feed;
 	h->line = at->line;
@@ -415,12 +416,16 @@ static void hold(struct channel_context *ctx, struct channel *ch, const struct f
 }
 
 /* name_session writes the session's name, with the number of resets inside it, and tells the
- * stream. */
+ * stream. A round begins above all numbers of those before it, so no name comes twice. */
 static void name_session(struct channel_context *ctx, struct channel *ch)
 {
+	uint32_t suffix = ch->suffix_first + ch->resets;
+
+	if (suffix > ch->suffix_last)
+		ch->suffix_last = suffix;
 	events_switch(ctx->out, ch->stream);
 	events_flush(ctx->out);
-	ch->session_len = session_name(ch->session, ch->wire_session, ch->resets + ctx->round);
+	ch->session_len = session_name(ch->session, ch->wire_session, suffix);
 	ctx->session(ctx->session_ctx, ch->stream, session_of(ch));
 }
 
@@ -509,6 +514,8 @@ static int follow_session(
 static void start(struct channel_context *ctx, struct channel *ch, const struct feed_packet *pkt)
 {
 	ch->started = true;
+	if (ch->suffix_first < ctx->round)
+		ch->suffix_first = ctx->round;
 	ch->next = pkt->seq;
 	ch->ts_send_ns = pkt->ts_send_ns;
 	take_wire_session(ch, pkt);
@@ -570,6 +577,8 @@ void channel_round(struct channel_context *ctx, struct channel *ch)
 {
 	if (!ch->started)
 		return;
+	ch->suffix_first = ch->suffix_last + 1;
+	ch->resets = 0;
 	reset(ctx, ch, 0, &(struct feed_packet){0});
 	ch->started = false; /* the next packet says where the round begins */
 	ch->ts_send_ns = 0;

@@ -39,7 +39,7 @@ struct feed_counts {
 
 struct held {
 	struct held *prev, *next;
-	struct feed_packet pkt; /* messages and session point into bytes */
+	struct feed_packet pkt; /* messages point into bytes; session is empty */
 	uint64_t ts_recv_ns;
 	uint16_t feed;
 	uint8_t line;
@@ -86,9 +86,11 @@ struct channel {
 			[CHANNEL_SESSION_MAX]; /* wire names, without suffix */
 	uint8_t old_sessions;
 	char wire_session[CHANNEL_SESSION_MAX];
-	uint32_t resets;                      /* inside one wire session: the .n of its name */
-	uint64_t next;                        /* sequence expected */
-	uint64_t ts_send_ns;                  /* newest seen */
+	uint32_t resets; /* inside one wire session */
+	uint32_t suffix_first,
+		suffix_last; /* .n of names: resets count from first, last is the highest yet */
+	uint64_t next;       /* sequence expected */
+	uint64_t ts_send_ns; /* newest seen */
 	uint64_t reset_seq, reset_ts_send_ns; /* of the packet that told of the reset */
 	uint64_t week_until_ns;               /* weekly_session: end of the week of session */
 	uint64_t ts_recv_ns;                  /* of the newest packet */

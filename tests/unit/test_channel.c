@@ -324,6 +324,15 @@ RIG_TEST(a_loop_round_is_a_session_of_its_own_without_a_gap, &toy)
 	expect(rig, "5 reset 5 ");
 }
 
+static void note_names(void *ctx, void *stream, struct str name)
+{
+	struct rig *rig = ctx;
+	size_t len = strlen(rig->log);
+
+	(void)stream;
+	snprintf(rig->log + len, sizeof(rig->log) - len, "%.*s: ", (int)name.len, name.p);
+}
+
 /* 2016-11-12 is the Saturday of ISO week 45; the trading week after it begins on Sunday 00:00 UTC.
  */
 static void give_weekly(struct rig *rig, uint64_t seq, uint64_t ts_send_s)
@@ -380,6 +389,21 @@ RIG_TEST(a_reset_inside_the_week_gets_a_suffix, &weekly)
 	give_weekly(rig, 1, 1478961030);
 	cr_assert_str_eq(rig->session, "2016-W45.1");
 	expect(rig, "5000 reset 1 ");
+}
+
+RIG_TEST(no_round_takes_a_name_that_a_reset_has_had, &weekly)
+{
+	rig->ctx.session = note_names;
+	for (rig->ctx.round = 0; rig->ctx.round < 2; rig->ctx.round++) {
+		if (rig->ctx.round)
+			channel_round(&rig->ctx, &rig->ch);
+		give_weekly(rig, 5000, 1478961025);
+		give_weekly(rig, 1, 1478961030);
+		give_weekly(rig, 2, 1479078000); /* the next week */
+	}
+	rig->ctx.round = 1;
+	expect(rig, "2016-W45: 5000 2016-W45.1: reset 1 2016-W46: 2 "
+		    "2016-W46.2: reset 2016-W45.2: 5000 2016-W45.3: reset 1 2016-W46.2: 2 ");
 }
 
 RIG_TEST(text_of_a_packet_that_waited_is_its_own, &toy)
