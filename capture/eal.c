@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ static int attempt(const char *const args[], unsigned n, const char *const extra
 	static char *kept[2][ARGS_MAX + 6]; /* by attempt: EAL moves what is in argv about */
 	static unsigned attempts;
 	char *argv[ARGS_MAX + 6] = {strdup("pkt-sniffer")};
+	bool without_pages = *extra && strcmp(*extra, "--no-huge") == 0;
 	int argc = 1, rc;
 
 	if (attempts == 2)
@@ -34,7 +36,9 @@ static int attempt(const char *const args[], unsigned n, const char *const extra
 	for (; *extra; extra++)
 		argv[argc++] = strdup(*extra);
 	for (unsigned i = 0; i < n; i++)
-		argv[argc++] = strdup(args[i]);
+		if (!without_pages ||
+			strcmp(args[i], "--in-memory") != 0) /* EAL takes one of them */
+			argv[argc++] = strdup(args[i]);
 	for (int i = 0; i < argc; i++)
 		if (!argv[i])
 			return -ENOMEM;
@@ -76,6 +80,21 @@ static unsigned long huge_pages(void)
 	return pages;
 }
 
+/* mounted: EAL wants a hugetlbfs for its pages unless it is told --in-memory. Asked first, because
+ * a failed attempt says a lot and leaves memory behind. */
+static bool mounted(void)
+{
+	FILE *file = fopen("/proc/mounts", "r");
+	char type[64];
+	bool found = false;
+
+	while (file && !found && fscanf(file, "%*s %*s %63s %*[^\n]", type) == 1)
+		found = strcmp(type, "hugetlbfs") == 0;
+	if (file)
+		fclose(file);
+	return found;
+}
+
 int eal_start(const char *const args[], unsigned n, const char **mode, char error[256])
 {
 	static const char *const as_given[] = {NULL};
@@ -96,9 +115,11 @@ int eal_start(const char *const args[], unsigned n, const char **mode, char erro
 		*mode = "no huge pages";
 		rc = attempt(args, n, no_huge);
 	} else {
+		bool in_memory_given = has(args, n, "--in-memory");
+
 		*mode = "huge pages";
-		rc = attempt(args, n, as_given);
-		if (rc < 0 && !has(args, n, "--in-memory")) {
+		rc = in_memory_given || mounted() ? attempt(args, n, as_given) : -ENOENT;
+		if (rc < 0 && !in_memory_given) { /* no hugetlbfs, or not ours */
 			*mode = "huge pages in memory";
 			rc = attempt(args, n, in_memory);
 		}

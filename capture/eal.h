@@ -4,8 +4,9 @@
 #include <stdint.h>
 
 /* eal_start starts DPDK as its users know it, from the arguments they gave. Huge pages that cannot
- * be had are no reason to fail: with free ones it tries the arguments as they are, then with
- * --in-memory (no hugetlbfs is mounted); without, with --no-huge -m 512.
+ * be had are no reason to fail: with free ones it takes the arguments as they are, or adds
+ * --in-memory where no hugetlbfs can be used; without, it takes --no-huge -m 512 for --in-memory.
+ * What the arguments say of memory wins.
  *
  * Takes    args: without program name; borrowed
  * Thread   the main thread, once; its CPU affinity is what it was before when this returns
