@@ -153,6 +153,16 @@ static uint32_t data_end(
 	return p[at + len] == FIX_SOH ? at + (uint32_t)len : 0;
 }
 
+/* may_hold_secret says whether the data field behind fields [0, n) is one whose value must not
+ * leave the program. */
+static bool may_hold_secret(
+	const uint8_t *p, const struct fix_field *fields, uint32_t n, uint32_t slot)
+{
+	bool logon = n > 2 && fields[2].len == 1 && p[fields[2].at] == 'A';
+
+	return slot == FIX_SLOT_SECRET || (slot == FIX_SLOT_RAW_DATA && logon);
+}
+
 int fix_fields(struct fix_message *msg, uint32_t *soh, struct fix_field *fields)
 {
 	const uint8_t *p = msg->bytes.p;
@@ -176,6 +186,9 @@ int fix_fields(struct fix_message *msg, uint32_t *soh, struct fix_field *fields)
 			uint32_t data = data_end(p, &fields[n - 1], tag, value, limit);
 
 			problems |= data ? 0 : FIX_PROBLEM_DATA_LENGTH;
+			/* where a secret ends is then not known: all that follows may be of it */
+			if (!data && may_hold_secret(p, fields, n, slot))
+				data = limit - 1;
 			while (soh[i] < data)
 				i++;
 			end = data ? data : end;

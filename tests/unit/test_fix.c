@@ -126,6 +126,20 @@ Test(fix, secrets_leave_tag_and_length_only, .init = setup, .fini = teardown)
 	expect_not("hunter");
 }
 
+Test(fix, a_secret_of_unknown_length_takes_what_follows_with_it, .init = setup, .fini = teardown)
+{
+	say("8=FIX.4.4|9=?|35=A|49=A|56=B|34=1|95=3|96=hunt|58=er2|553=user|10=?|");
+	expect("[96,{\"redacted\":20}]");
+	expect("\"seq\":1");
+	expect_not("hunt");
+	expect_not("er2");
+	fix_rig_clear(&rig);
+	say("8=FIX.4.4|9=?|35=BE|49=A|56=B|34=2|1401=99|1402=hunt|58=er2|10=?|");
+	expect("\"seq\":2");
+	expect_not("hunt");
+	expect_not("er2");
+}
+
 Test(fix, data_fields_may_hold_delimiters, .init = setup, .fini = teardown)
 {
 	say("8=FIX.4.4|9=?|35=B|49=A|56=B|34=1|95=17|96=a|10=000|8=FIX.4.|58=t|10=?|");
