@@ -6,6 +6,7 @@ AF_PACKET and DPDK (net_af_packet), with one and two workers, see the same frame
 of tcpdump's file, stream by stream and in order, and those the exchange says happened. Everything happens in two network
 namespaces of this test's own."""
 import collections
+import fcntl
 import glob
 import json
 import os
@@ -334,8 +335,9 @@ def errors():
 
 
 def huge_pages():
-    with open(HUGE) as file:
-        before = int(file.read())
+    lock = open(HUGE)
+    fcntl.flock(lock, fcntl.LOCK_EX)  # they are the machine's, and another run may want them
+    before = int(lock.read())
     try:
         with open(HUGE, "w") as file:
             file.write(str(before + 64))
@@ -356,6 +358,7 @@ def huge_pages():
                 file.write(str(before))
         except OSError:
             pass
+        lock.close()
 
 
 def removed():
