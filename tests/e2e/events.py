@@ -54,8 +54,8 @@ class Program:
             raise RuntimeError(f"exit status {returned}, {len(rows)} rows of the ledger: {said[-1500:]}")
         return said
 
-    def lone(self, path):
-        """(facts, plain event) of each event of a file: sink."""
+    def events(self, path):
+        """(facts, Event without them) of each event of a file: sink."""
         with open(path, "rb") as file:
             if os.path.getsize(path) == 0:
                 return
@@ -65,7 +65,7 @@ class Program:
                                   event.stream, event.ts_quality, event.event_no)
                     for name in LONE:
                         event.ClearField(name)
-                    yield facts, plain(event)
+                    yield facts, event
 
     def batches(self, endpoint, *options):
         """Each EventBatch, with its topic, that a run sends to ZeroMQ; then, last, what it says on standard error."""
@@ -104,10 +104,10 @@ class Batches:
 
     def __init__(self):
         self.next = {}  # stream -> (batch_seq, first_event)
-        self.named, self.boots, self.workers, self.count = {}, set(), {}, collections.Counter()
+        self.named, self.boots, self.workers, self.sizes = {}, set(), {}, []
 
-    def take(self, topic, batch):
-        """(facts, plain event) of each event of a batch, after the batch itself was judged."""
+    def rows(self, topic, batch):
+        """(facts, Event) of each event of a batch, after the batch itself was judged."""
         due = self.next.get((batch.boot_id, batch.stream), (1, 1))
         if (batch.batch_seq, batch.first_event) != due:
             raise RuntimeError(f"stream {batch.stream}: batch {batch.batch_seq} from event {batch.first_event}, due were {due}")
@@ -120,9 +120,9 @@ class Batches:
             raise RuntimeError(f"facts of batch {batch.batch_seq} of stream {batch.stream}: worker {batch.worker}, closed at "
                                f"{batch.ts_close_ns}, boot_id {batch.boot_id}, {len(batch.dropped)} drops")
         self.boots.add(batch.boot_id)
-        self.count[batch.stream] += 1
+        self.sizes.append(len(batch.events))
         for i, event in enumerate(batch.events):
             if event.venue != batch.venue or event.channel != batch.channel:
                 raise RuntimeError(f"an event of {event.venue}/{event.channel} in a batch of {name}")
             yield Facts(batch.source, batch.worker, batch.schema_version, batch.session, batch.boot_id, batch.stream,
-                        batch.clock_source, batch.first_event + i), plain(event)
+                        batch.clock_source, batch.first_event + i), event

@@ -22,7 +22,7 @@ root = os.path.dirname(os.path.dirname(here))
 sys.path.insert(0, here)
 try:
     import captures as cap
-    from events import Batches, Program
+    from events import Batches, Program, plain
 except ImportError as e:
     print(f"skip - truth: {e.name} is missing for /usr/bin/python3")
     sys.exit(0)
@@ -414,7 +414,7 @@ def judged(day, words, events):
     judge = Judge(day, words)
     try:
         for facts, event in events:
-            judge.take(facts, event)
+            judge.take(facts, plain(event))
         return judge.finish(), judge
     except (RuntimeError, LookupError, StopIteration) as e:
         return f"{type(e).__name__}: {e}", judge
@@ -443,7 +443,7 @@ def hidden(paths):
 def from_zmq(program, day, options, facts):
     for topic, batch in program.batches(f"ipc://{day.folder}/zmq", "-r", day.pcap, *day.feeds(), *options):
         if topic is not None:
-            yield from facts.take(topic, batch)
+            yield from facts.rows(topic, batch)
 
 
 def notices(program, day, words, pb):
@@ -455,13 +455,13 @@ def notices(program, day, words, pb):
             file.seek(place)
             file.write(b"2" if data[place:place + 1] == b"1" else b"1")
         return place, data[place:place + 1]
-    why, _ = judged(day, words, program.lone(pb))
+    why, _ = judged(day, words, program.events(pb))
     result(not why, "the small day is right", why)
     for name, path, pattern in (("a price", day.truth, b'"price":'), ("a time", day.truth, b'"type":"D","ts":17174214'),
                                 ("shares", day.truth, b'"shares":'), ("a FIX value", day.truth_fix, b'[38,"'),
                                 ("a FIX length", day.truth_fix, b'[9,"'), ("a book", day.books, b'"shares":')):
         place, byte = change(path, pattern, os.path.getsize(path) // 2)
-        why, _ = judged(day, words, program.lone(pb))
+        why, _ = judged(day, words, program.events(pb))
         with open(path, "r+b") as file:
             file.seek(place)
             file.write(byte)
@@ -483,7 +483,7 @@ def main():
             channels = 1 + (seed == 3)
             day = Day(program, folder, seed, args.messages // channels, channels)
             said = program.run("-r", day.pcap, "-v", *name, "-o", f"file:{pb}", *day.feeds())
-            why, judge = judged(day, words, program.lone(pb))
+            why, judge = judged(day, words, program.events(pb))
             result(not why and judge.events > args.messages,
                    f"seed {seed}, file: {judge.events} events in {len(judge.streams)} streams equal the truth, "
                    f"{len(judge.books.states)} books equal the engine's", why)
@@ -496,7 +496,7 @@ def main():
             if seed == 1:
                 facts = Batches()
                 why, judge = judged(day, words, from_zmq(program, day, name, facts))
-                batches = sum(facts.count.values())
+                batches = len(facts.sizes)
                 result(not why and batches > 10, f"seed {seed}, zmq: {judge.events} events in {batches} batches equal the truth", why)
             day.remove()
         small = Day(program, folder, 4, SMALL)
