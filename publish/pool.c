@@ -23,7 +23,8 @@ struct batch *pool_take(struct batch_pool *pool)
 {
 	struct batch *b;
 
-	if (!pool->free)
+	/* What came back is taken before what was never used: its pages are there and warm. */
+	if (atomic_load_explicit(&pool->returned, memory_order_relaxed))
 		pool_reclaim(pool);
 	b = pool->free;
 	if (!b)
