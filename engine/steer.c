@@ -11,6 +11,18 @@ static uint32_t flow_hash(const struct frame *f)
 	return (uint32_t)(h >> 32);
 }
 
+/* row_of finds the row of a feed's packet: by where it goes, over TCP by either end, as
+ * feeds_tcp_line does. */
+static const struct feed_line *row_of(const struct feed_table *table, const struct frame *f)
+{
+	bool tcp = f->ip_proto == IP_PROTO_TCP;
+	const struct feed_line *line = feed_table_find(table, &f->dst);
+
+	if (!line && tcp)
+		line = feed_table_find(table, &f->src);
+	return line && line->tcp == tcp ? line : NULL;
+}
+
 unsigned steer_packet(const void *ctx, const struct packet *pkt)
 {
 	const struct steer *steer = ctx;
@@ -21,12 +33,10 @@ unsigned steer_packet(const void *ctx, const struct packet *pkt)
 	if (pkt->kind != PACKET_FRAME)
 		return 0;
 	rc = frame_parse(bytes_of(pkt->data, pkt->caplen), pkt->link, &f);
-	if (rc == 0 && f.ip_proto == IP_PROTO_UDP) {
-		line = feed_table_find(steer->table, &f.dst);
-		if (line)
-			return feed_channel_hash(line->venue, line->channel) % steer->workers;
-		if (steer->recognise)
-			return 0;
-	}
+	line = rc == 0 ? row_of(steer->table, &f) : NULL;
+	if (line)
+		return feed_channel_hash(line->venue, line->channel) % steer->workers;
+	if (rc == 0 && f.ip_proto == IP_PROTO_UDP && steer->recognise)
+		return 0;
 	return f.ip_version ? flow_hash(&f) % steer->workers : 0;
 }
