@@ -27,7 +27,7 @@ static void *work(void *arg)
 			w->src->ops->wait(w->src, 500);
 		w->src->ops->stats(w->src, &stats);
 		if (w->index == WORKERS - 1 && w->n < 2000)
-			usleep(5000); /* late enough to find its lanes full */
+			usleep(20000); /* late enough to find its lanes full */
 	}
 	return NULL;
 }
