@@ -21,6 +21,28 @@ static uint64_t packet_last(const struct feed_packet *pkt)
 	return pkt->seq + (pkt->count ? pkt->count - 1 : 0);
 }
 
+static uint8_t head_len(const struct feed_packet *pkt)
+{
+	size_t len = bytes_len(pkt->messages);
+
+	return len < CHANNEL_HEAD ? (uint8_t)len : CHANNEL_HEAD;
+}
+
+int channel_compare(const struct channel *ch, const struct feed_packet *pkt, uint8_t line)
+{
+	uint32_t slot = pkt->seq % CHANNEL_RECENT;
+	uint8_t len = head_len(pkt);
+
+	if (pkt->kind != FEED_DATA || ch->recent[slot].seq != pkt->seq ||
+		ch->recent[slot].line == line)
+		return 0;
+	if (len > ch->recent[slot].head_len)
+		len = ch->recent[slot].head_len;
+	if (!len)
+		return 0;
+	return memcmp(ch->recent[slot].head, pkt->messages.p, len) == 0 ? 1 : -1;
+}
+
 /* remember keeps when and on which line a packet first came; lead measures by how much its copy was
  * later. */
 static void remember(struct channel *ch, const struct feed_packet *pkt, const struct arrival *at)
@@ -30,6 +52,11 @@ static void remember(struct channel *ch, const struct feed_packet *pkt, const st
 	ch->recent[slot].seq = pkt->seq;
 	ch->recent[slot].ts_recv_ns = at->ts_recv_ns;
 	ch->recent[slot].line = at->line;
+	ch->recent[slot].head_len = head_len(pkt);
+	if (ch->recent[slot].head_len == CHANNEL_HEAD)
+		memcpy(ch->recent[slot].head, pkt->messages.p, CHANNEL_HEAD);
+	else if (ch->recent[slot].head_len)
+		memcpy(ch->recent[slot].head, pkt->messages.p, ch->recent[slot].head_len);
 	ch->lines[at->line].first++;
 }
 

@@ -14,6 +14,7 @@ enum {
 	CHANNEL_SESSION_MAX = 24,
 	CHANNEL_LINES_MAX = 4,
 	CHANNEL_RECENT = 1024, /* first copies remembered to measure a line's lead; power of two */
+	CHANNEL_HEAD = 16,     /* bytes of them kept */
 	CHANNEL_GAPS = 16,     /* given-up ranges remembered to tell late from duplicate */
 	CHANNEL_OLD_SESSIONS = 4,
 	CHANNEL_MOVES = 64,   /* of the loss counters remembered, 10 ms apart or more */
@@ -100,7 +101,8 @@ struct channel {
 	uint32_t window;
 	struct {
 		uint64_t seq, ts_recv_ns;
-		uint8_t line;
+		uint8_t line, head_len;
+		uint8_t head[CHANNEL_HEAD]; /* how its messages begin */
 	} recent[CHANNEL_RECENT];
 	struct {
 		uint64_t first, last;
@@ -138,6 +140,10 @@ void channel_free(struct channel *ch);
  * counted in ctx (packets_in is the caller's). Takes    pkt: borrowed; what must wait is copied */
 void channel_packet(struct channel_context *ctx, struct channel *ch, const struct feed_packet *pkt,
 	const struct arrival *at);
+
+/* channel_compare looks whether the channel has had a packet of this sequence from another line.
+ * Returns  1: and it began like this one, -1: and it was another, 0: not known */
+int channel_compare(const struct channel *ch, const struct feed_packet *pkt, uint8_t line);
 
 /* channel_body takes one message without framing; seq is its position, noon_ns noon UTC of its day
  * or 0. */

@@ -3,7 +3,10 @@
 
 #include "decode/session_name.h"
 
-enum { NEW_CHANNEL_DISTANCE = 1024 };
+enum {
+	NEW_CHANNEL_DISTANCE = 1024,
+	STRIKES_MAX = 2, /* one packet may be damaged */
+};
 
 static uint32_t mix(uint64_t h)
 {
@@ -121,6 +124,8 @@ static int refuse(struct feeds *fs, enum reason reason)
 	return 0;
 }
 
+static bool stays(struct feeds *fs, struct feed_line *line, const struct feed_packet *pkt);
+
 static int take_packet(
 	struct feeds *fs, struct feed_line *line, struct bytes in, uint64_t ts_recv_ns)
 {
@@ -138,6 +143,10 @@ static int take_packet(
 	}
 	if (!ch)
 		return refuse(fs, REASON_channel_table_full);
+	if (line->assumed && !stays(fs, line, &pkt)) {
+		ch = line->state;
+		at.line = line->line;
+	}
 	channel_packet(&fs->ctx, ch, &pkt, &at);
 	return 0;
 }
@@ -173,7 +182,58 @@ static bool same_channel(const struct channel *ch, const struct feed_packet *pkt
 		return false;
 	if (!ch->state.protocol->weekly_session && !wire_session_equal(ch->wire_session, pkt))
 		return false;
-	return apart < 1000000000ull;
+	return apart < 1000000000ull && channel_compare(ch, pkt, CHANNEL_LINES_MAX) >= 0;
+}
+
+/* place finds the channel of a row that was recognised and which line of it this is. */
+static void place(struct feeds *fs, struct feed_line *row, const struct feed_packet *pkt)
+{
+	row->channel = pkt->channel;
+	row->line = 0;
+	for (uint32_t i = 0; i < fs->channels_n; i++) {
+		struct channel *ch = &fs->channels[i];
+
+		if (ch->state.protocol != row->protocol || strcmp(ch->venue, row->venue) != 0)
+			continue;
+		if (pkt->has_channel ? ch->number == pkt->channel : same_channel(ch, pkt)) {
+			row->channel = ch->number;
+			while (ch->lines_configured >> row->line & 1 &&
+				row->line < CHANNEL_LINES_MAX - 1)
+				row->line++;
+			break;
+		}
+		if (!pkt->has_channel && row->channel <= ch->number)
+			row->channel = ch->number + 1;
+	}
+}
+
+/* stays looks whether what an assumed line brings is what its channel has had from other lines, and
+ * moves the line when it is not: channels of one session name may begin at the same time.
+ * Returns  false when line has another state now */
+static bool stays(struct feeds *fs, struct feed_line *line, const struct feed_packet *pkt)
+{
+	struct channel *ch = line->state, *to;
+	struct feed_line row = *line;
+	int same = channel_compare(ch, pkt, line->line);
+
+	if (same > 0)
+		line->strikes = 0;
+	if (same >= 0 || ++line->strikes < STRIKES_MAX)
+		return true;
+	line->strikes = 0;
+	place(fs, &row, pkt);
+	to = feeds_channel(fs, row.protocol, row.venue, row.channel);
+	if (!to || to == ch)
+		return true;
+	ch->lines_configured &= (uint8_t) ~(1 << line->line);
+	ch->lines_seen &= (uint8_t) ~(1 << line->line);
+	to->lines_configured |= (uint8_t)(1 << row.line);
+	line->channel = row.channel;
+	line->line = row.line;
+	line->state = to;
+	if (fs->hooks.assumed)
+		fs->hooks.assumed(fs->hooks.ctx, line);
+	return false;
 }
 
 /* assume makes a line for a destination whose packet a protocol recognised. NULL = no room. */
@@ -186,22 +246,8 @@ static struct feed_line *assume(struct feeds *fs, const struct address *dst,
 	if (protocol->packet(in, &pkt) < 0)
 		return NULL;
 	strncpy(row.venue, protocol->venue, sizeof(row.venue) - 1);
-	row.channel = pkt.channel;
-	for (uint32_t i = 0; i < fs->channels_n; i++) {
-		struct channel *ch = &fs->channels[i];
-
-		if (ch->state.protocol != protocol || strcmp(ch->venue, row.venue) != 0)
-			continue;
-		if (pkt.has_channel ? ch->number == pkt.channel : same_channel(ch, &pkt)) {
-			row.channel = ch->number;
-			while (ch->lines_configured >> row.line & 1 &&
-				row.line < CHANNEL_LINES_MAX - 1)
-				row.line++;
-			break;
-		}
-		if (!pkt.has_channel && row.channel <= ch->number)
-			row.channel = ch->number + 1;
-	}
+	row.assumed = !pkt.has_channel;
+	place(fs, &row, &pkt);
 	row.state = feeds_channel(fs, protocol, row.venue, row.channel);
 	if (!row.state)
 		return NULL;

@@ -14,6 +14,8 @@ struct feed_line {
 	uint32_t channel;
 	uint8_t line;          /* 0 = A, 1 = B … */
 	bool tcp;              /* a byte stream towards or from dst, framed by protocol->unit */
+	bool assumed;          /* recognised: it may prove to be of another channel */
+	uint8_t strikes;       /* packets in a row that were not the channel's */
 	uint16_t feed;         /* Event.feed: row number from 1 */
 	struct channel *state; /* set by feeds_init on the worker's own copy */
 };
