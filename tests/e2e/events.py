@@ -38,9 +38,6 @@ class Program:
     def sim(self, *options, timeout=100):
         subprocess.run([self.sim_path, "--quiet", *options], check=True, timeout=timeout)
 
-    def start(self, *options, **how):
-        return subprocess.Popen([self.path, *options], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **how)
-
     def run(self, *options, status=0, timeout=100, **how):
         """What the program says on standard error; its ledger must balance."""
         done = subprocess.run([self.path, *options], timeout=timeout, check=False,
@@ -67,8 +64,10 @@ class Program:
                         event.ClearField(name)
                     yield facts, event
 
-    def batches(self, endpoint, *options):
-        """Each EventBatch, with its topic, that a run sends to ZeroMQ; then, last, what it says on standard error."""
+    def batches(self, endpoint, *options, raw=None):
+        """Each EventBatch, with its topic, that a run sends to ZeroMQ; then, last, what it says on standard error.
+
+        raw: a file that gets every byte of both frames."""
         import zmq
         context = zmq.Context()
         socket = context.socket(zmq.SUB)
@@ -86,6 +85,8 @@ class Program:
                     try:
                         topic, data = socket.recv_multipart()
                         quiet = 0
+                        if raw:
+                            raw.write(topic + data)
                         yield topic.decode(), self.schema.EventBatch.FromString(data)
                     except zmq.Again:
                         if over:

@@ -252,7 +252,8 @@ def simulated(folder):
     span = (frames[-1].ts - frames[0].ts) / 1e9
     for speed, workers in (1, 1), (0.8, 4):
         start = time.monotonic()
-        check(f"paced {speed}, {workers} workers", path, folder, want, *FEEDS, "--speed", str(speed), "--workers", str(workers))
+        check(f"paced {speed}, {workers} workers", path, folder, want, *FEEDS, "--speed", str(speed), "--workers",
+              str(workers))
         took = time.monotonic() - start
         result(took > span / speed, f"paced {speed}: it took the time", f"{took} s for {span} s")
     for n, (text, options) in enumerate((("1 event", ("--batch-events", "1")), ("7 events", ("--batch-events", "7")),
@@ -263,6 +264,7 @@ def simulated(folder):
     batch_facts(path, folder, want)
     loop(path, folder, want)
     counted(path, folder, frames)
+    together(path, folder, frames)
     filtered(path, folder, want)
     messages(binary, folder, want)
 
@@ -279,6 +281,27 @@ def counted(path, folder, frames):
                 result(run.events() == 0, text + ": nothing yet", said[-300:])
             else:
                 check(text, path, folder, want, *FEEDS, "-c", str(count), "--workers", str(workers))
+
+
+def together(path, folder, frames):
+    """What decides which packets are taken decides it alike for any number of workers."""
+    with open(path, "rb") as file:
+        cut = file.read()[:os.path.getsize(path) // 2]
+    for text, options, status, data in (
+            ("-c behind a filter", ("-c", "999", "udp dst port 26479"), 0, None),
+            ("-c inside the second round", ("--loop", "2", "-c", str(len(frames) * 3 // 2)), 0, None),
+            ("--snaplen 200", ("--snaplen", "200"), 0, None), ("a file cut short", (), 2, cut)):
+        part = write(folder, data) if data else path
+        want, _ = sniff(part, folder, *FEEDS, *options, status=status)
+        for workers in 2, 4:
+            check(f"{text}, {workers} workers", part, folder, want, *FEEDS, "--workers", str(workers), *options, status=status)
+    with open(path, "rb") as file:
+        try:
+            sniff("-", folder, *FEEDS, "--workers", "2", stdin=file, status=2)
+            why = "it ran"
+        except RuntimeError as e:
+            why = "" if "exit status 2, " in str(e) and "use --workers 1" in str(e) else str(e)
+    result(not why, "standard input with two workers is refused, with what to do", why)
 
 
 def filtered(path, folder, want):

@@ -440,8 +440,8 @@ def hidden(paths):
     return ""
 
 
-def from_zmq(program, day, options, facts):
-    for topic, batch in program.batches(f"ipc://{day.folder}/zmq", "-r", day.pcap, *day.feeds(), *options):
+def from_zmq(program, day, options, facts, raw=None):
+    for topic, batch in program.batches(f"ipc://{day.folder}/zmq", "-r", day.pcap, *day.feeds(), *options, raw=raw):
         if topic is not None:
             yield from facts.rows(topic, batch)
 
@@ -505,8 +505,10 @@ def main():
                            *(o for kind, path in outputs.items() for o in ("-o", f"{kind}:{path}")))
         with open(log, "w", encoding="utf-8") as file:
             file.write(said)
-        why = hidden([*outputs.values(), log])
-        result(not why, "no planted secret in file, json, text or log", why)
+        with open(os.path.join(folder, "small.zmq"), "wb") as raw:
+            why, _ = judged(small, words, from_zmq(program, small, name, Batches(), raw))
+        why = why or hidden([*outputs.values(), raw.name, log])
+        result(not why, "no planted secret in file, json, text, zmq or log", why)
         notices(program, small, words, outputs["file"])
     return bad
 
