@@ -180,7 +180,8 @@ int replay_link_check(struct replay *r, uint16_t link)
 	filter_use_link(&r->use, link);
 	if (r->use.program || filter_program(r->use.filter, link, error))
 		return 0;
-	return source_fail(&r->src, SOURCE_GONE, -EINVAL, "link type %u: %.150s; leave the filter out", link, error);
+	return source_fail(&r->src, SOURCE_GONE, -EINVAL,
+		"link type %u: %.150s; leave the filter out", link, error);
 }
 
 static void replay_wait(struct source *src, unsigned timeout_us)
@@ -205,7 +206,10 @@ static void replay_wait(struct source *src, unsigned timeout_us)
 
 static void replay_stats(struct source *src, struct source_stats *stats)
 {
-	*stats = ((struct replay *)src)->stats;
+	const struct replay *r = (const struct replay *)src;
+
+	*stats = r->stats;
+	stats->held += r->held_some; /* read and not due yet */
 }
 
 static void replay_close(struct source *src)

@@ -38,7 +38,7 @@ struct packet {
  * alone: kernel_drop, nic_missed, nic_error, no_mbuf, mbuf_chain, handoff_full, file_damaged. */
 struct source_stats {
 	uint64_t received, received_bytes;
-	uint64_t held;     /* received, on their way to the worker that owns them */
+	uint64_t held;     /* received, on their way to the worker that owns them, or not due yet */
 	uint64_t filtered; /* refused by the filter here; what a kernel refuses is not known */
 	uint64_t dropped[REASON_COUNT];
 };

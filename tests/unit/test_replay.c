@@ -615,6 +615,7 @@ static uint64_t paced(double speed, unsigned *empty_bursts)
 	struct file f = file_new(false);
 	struct source_options opt = read_once;
 	struct packet pkts[BURST_MAX];
+	struct source_stats stats;
 	struct source *src;
 	char error[256];
 	uint64_t start = now_ms(), got = 0, last_ts = 0;
@@ -632,6 +633,8 @@ static uint64_t paced(double speed, unsigned *empty_bursts)
 
 		cr_assert_geq(n, 0);
 		got += (unsigned)n;
+		src->ops->stats(src, &stats);
+		cr_assert_eq(stats.received, got + stats.held, "read, not due yet: held");
 		if (n > 0)
 			last_ts = pkts[n - 1].ts_recv_ns;
 		else if (src->end == SOURCE_RUNNING)
