@@ -59,7 +59,7 @@ if [[ -n $kafka ]]; then
 	prefix=demo$$
 	sinks+=(-o "kafka://$kafka/$prefix")
 	/usr/bin/python3 deploy/demo_consumer.py --descriptors build/events.binpb --kafka "$kafka" \
-		--topics "$prefix.md,$prefix.fix,$prefix.ops" --samples 1 --idle 6 &
+		--topics "$prefix.md,$prefix.fix,$prefix.ops" --samples 1 &
 	consumers+=($!)
 fi
 

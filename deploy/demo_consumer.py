@@ -9,48 +9,12 @@ missing by batch sequence, and the last ledger the program sent.
 """
 import argparse
 import collections
+import os
 import sys
 import time
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-
-
-def message_class(path, name):
-    """The class of a message, made from a descriptor set at run time."""
-    pool = descriptor_pool.DescriptorPool()
-    with open(path, "rb") as file:
-        for proto in descriptor_pb2.FileDescriptorSet.FromString(file.read()).file:
-            pool.Add(proto)
-    descriptor = pool.FindMessageTypeByName(name)
-    if hasattr(message_factory, "GetMessageClass"):
-        return message_factory.GetMessageClass(descriptor)
-    return message_factory.MessageFactory(pool).GetPrototype(descriptor)
-
-
-def from_zmq(endpoint):
-    """Payloads of batches as they come; None about ten times a second."""
-    import zmq
-
-    socket = zmq.Context().socket(zmq.SUB)
-    socket.set_hwm(0)
-    socket.subscribe(b"")
-    socket.connect(endpoint)
-    while True:
-        if socket.poll(100):
-            yield socket.recv_multipart()[1]
-        else:
-            yield None
-
-
-def from_kafka(brokers, topics):
-    from confluent_kafka import Consumer
-
-    consumer = Consumer({"bootstrap.servers": brokers, "group.id": f"demo-{time.time_ns()}",
-                         "auto.offset.reset": "earliest", "topic.metadata.refresh.interval.ms": 500})
-    consumer.subscribe(topics)
-    while True:
-        record = consumer.poll(0.1)
-        yield record.value() if record and not record.error() else None
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "clients", "python"))
+from dpdk_stock_ai import Audit, kafka_batches, zmq_batches  # noqa: E402
 
 
 def describe(event):
@@ -81,45 +45,40 @@ def main():
     options.add_argument("--kafka", help="brokers")
     options.add_argument("--topics", default="md,fix,ops")
     options.add_argument("--samples", type=int, default=3, help="events printed a second")
-    options.add_argument("--idle", type=float, default=3, help="end after so many seconds without events")
+    options.add_argument("--idle", type=float, default=5, help="end after so many seconds without events")
     args = options.parse_args()
 
-    batch_class = message_class(args.descriptors, "events.v1.EventBatch")
-    source = from_zmq(args.zmq) if args.zmq else from_kafka(args.kafka, args.topics.split(","))
-    name = "zmq" if args.zmq else "kafka"
-    counts, expected, missing, ledger = collections.Counter(), {}, 0, None
-    second, batches, size, samples, last = time.monotonic(), 0, 0, 0, None
-    before = 0
+    if args.zmq:
+        name, batches = "zmq", zmq_batches(args.zmq, descriptors=args.descriptors, idle_s=args.idle)
+    else:
+        name, batches = "kafka", kafka_batches(args.kafka, args.topics.split(","), descriptors=args.descriptors,
+                                               idle_s=args.idle)
+    counts, audit, ledger = collections.Counter(), Audit(), None
+    second, taken, size, samples, before, last = time.monotonic(), 0, 0, 0, 0, None
 
-    for payload in source:
+    for batch in batches:
         now = time.monotonic()
-        if payload:
-            batch = batch_class.FromString(payload)
-            if batch.events:
-                if last is None:
-                    second = now
-                last = now
-                key = (batch.boot_id, batch.stream)
-                missing += batch.batch_seq - expected.get(key, batch.batch_seq)
-                expected[key] = batch.batch_seq + 1
-            batches += 1
-            size += len(payload)
-            for event in batch.events:
-                kind = event.WhichOneof("payload")
-                counts[kind] += 1
-                if kind == "ledger":
-                    ledger = event.ledger
-                elif samples < args.samples or (kind == "fix" and samples < 2 * args.samples):
-                    samples += 1
-                    print(f"  {name}: {describe(event)}")
-        if last and now - second >= 1:
+        audit.take(batch)
+        if batch.events:
+            taken += 1
+            size += batch.ByteSize()
+            last = now
+        elif last and now - last > args.idle:  # heartbeats alone
+            break
+        for event in batch.events:
+            kind = event.WhichOneof("payload")
+            counts[kind] += 1
+            if kind == "ledger":
+                ledger = event.ledger
+            elif samples < args.samples or (kind == "fix" and samples < 2 * args.samples):
+                samples += 1
+                print(f"  {name}: {describe(event)}")
+        if now - second >= 1:
             total = sum(counts.values())
-            print(f"{name}: {(total - before) / (now - second):,.0f} events/s, {batches} batches, "
+            print(f"{name}: {(total - before) / (now - second):,.0f} events/s, {taken:,} batches, "
                   f"{size / 1e6:.1f} MB so far", flush=True)
             second, samples, before = now, 0, total
-        if last and now - last > args.idle:
-            break
-    print(f"{name}: {sum(counts.values()):,} events in {batches:,} batches, {missing} batches missing: " +
+    print(f"{name}: {sum(counts.values()):,} events in {taken:,} batches, {audit.missing} batches missing: " +
           ", ".join(f"{kind} {n:,}" for kind, n in counts.most_common()))
     if ledger:
         for stage in ledger.stages:
@@ -127,7 +86,7 @@ def main():
                 dropped = sum(d.count for d in stage.dropped)
                 print(f"{name}: ledger in the stream: {stage.stage:<8} {stage.entered:>10,} {stage.unit}s in, "
                       f"{stage.left:,} out, {dropped:,} dropped, {stage.held:,} held")
-    return 0 if missing == 0 else 1
+    return 0 if counts and audit.missing == 0 else 1
 
 
 if __name__ == "__main__":
