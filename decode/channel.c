@@ -311,6 +311,21 @@ static void deliver(struct channel_context *ctx, struct channel *ch, const struc
 		ch->ts_next_ns = at->ts_recv_ns < ctx->now_ns ? at->ts_recv_ns : ctx->now_ns;
 }
 
+static bool held_any(const struct channel_context *ctx)
+{
+	return ctx->held_free || ctx->held_used < ctx->held_n;
+}
+
+static struct held *held_take(struct channel_context *ctx)
+{
+	struct held *h = ctx->held_free;
+
+	if (!h)
+		return &ctx->held[ctx->held_used++];
+	ctx->held_free = h->next;
+	return h;
+}
+
 static void held_release(struct channel_context *ctx, struct channel *ch, struct held *h)
 {
 	ch->first = h->next;
@@ -408,7 +423,7 @@ static void hold(struct channel_context *ctx, struct channel *ch, const struct f
 		}
 	}
 	if (len > HELD_BYTES ||
-		!ctx->held_free) { /* no room: what is missing will not be waited for */
+		!held_any(ctx)) { /* no room: what is missing will not be waited for */
 		while (ch->first)
 			give_up_first(ctx, ch);
 		if (pkt->seq > ch->next) {
@@ -422,8 +437,7 @@ static void hold(struct channel_context *ctx, struct channel *ch, const struct f
 		events_flush(ctx->out);
 		ctx->released = false;
 	}
-	h = ctx->held_free;
-	ctx->held_free = h->next;
+	h = held_take(ctx);
 	h->pkt = *pkt;
 	if (len)
 		memcpy(h->bytes, pkt->messages.p, len);

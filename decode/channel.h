@@ -52,9 +52,9 @@ struct channel_context {
 	struct events *out;
 	struct channel_options opt;
 	struct feed_counts counts;
-	struct held *held; /* slots, one mapping */
+	struct held *held; /* slots, one mapping; those never used cost no memory */
 	struct held *held_free;
-	uint32_t held_n;
+	uint32_t held_n, held_used; /* slots from held_used on were never taken */
 	bool released; /* slots came free since they last were taken: events may point into them */
 	uint64_t now_ns, losses; /* as channel_losses was told last */
 	struct {

@@ -14,10 +14,6 @@ int channel_context_init(struct channel_context *ctx, uint32_t held_max, struct 
 		ctx->held = NULL;
 		return -ENOMEM;
 	}
-	for (uint32_t i = held_max; i-- > 0;) {
-		ctx->held[i].next = ctx->held_free;
-		ctx->held_free = &ctx->held[i];
-	}
 	return 0;
 }
 

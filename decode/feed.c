@@ -25,15 +25,6 @@ static bool address_equal(const struct address *a, const struct address *b)
 	return a->port == b->port && memcmp(a->ip, b->ip, 16) == 0;
 }
 
-uint32_t feed_channel_hash(const char *venue, uint32_t channel)
-{
-	uint64_t h = 14695981039346656037ull; /* FNV-1a */
-
-	for (const char *c = venue; *c; c++)
-		h = (h ^ (uint8_t)*c) * 1099511628211ull;
-	return mix((h ^ channel) * 1099511628211ull);
-}
-
 static void index_row(struct feed_table *table, uint32_t row)
 {
 	uint32_t slot = address_hash(&table->rows[row].dst) & table->index_mask;
@@ -78,6 +69,22 @@ struct feed_line *feed_table_find(const struct feed_table *table, const struct a
 	return find_exact(table, &wild);
 }
 
+/* ordinal_of numbers the channels of a table in the order of their first row. */
+static uint16_t ordinal_of(const struct feed_table *table, const struct feed_line *row)
+{
+	uint16_t ordinal = 0;
+
+	for (uint32_t i = 0; i < table->rows_n; i++) {
+		const struct feed_line *other = &table->rows[i];
+
+		if (other->channel == row->channel && strcmp(other->venue, row->venue) == 0)
+			return other->ordinal;
+		if (other->ordinal >= ordinal)
+			ordinal = (uint16_t)(other->ordinal + 1);
+	}
+	return ordinal;
+}
+
 struct feed_line *feed_table_add(struct feed_table *table, const struct feed_line *row)
 {
 	struct feed_line *line;
@@ -86,6 +93,7 @@ struct feed_line *feed_table_add(struct feed_table *table, const struct feed_lin
 		return NULL;
 	line = &table->rows[table->rows_n];
 	*line = *row;
+	line->ordinal = ordinal_of(table, row);
 	line->feed = (uint16_t)(table->rows_n + 1);
 	table->any_port |= row->dst.port == 0;
 	table->any_address |= memcmp(row->dst.ip, any_address.ip, 16) == 0;

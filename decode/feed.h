@@ -12,11 +12,12 @@ struct feed_line {
 	struct address dst; /* group or address; ip all zero = any address, port 0 = any port */
 	char venue[CHANNEL_VENUE_MAX];
 	uint32_t channel;
-	uint8_t line;          /* 0 = A, 1 = B … */
-	bool tcp;              /* a byte stream towards or from dst, framed by protocol->unit */
-	bool assumed;          /* recognised: it may prove to be of another channel */
-	uint8_t strikes;       /* packets in a row that were not the channel's */
-	uint16_t feed;         /* Event.feed: row number from 1 */
+	uint8_t line;     /* 0 = A, 1 = B … */
+	bool tcp;         /* a byte stream towards or from dst, framed by protocol->unit */
+	bool assumed;     /* recognised: it may prove to be of another channel */
+	uint8_t strikes;  /* packets in a row that were not the channel's */
+	uint16_t feed;    /* Event.feed: row number from 1 */
+	uint16_t ordinal; /* of its channel in the table, from 0: what packets are steered by */
 	struct channel *state; /* set by feeds_init on the worker's own copy */
 };
 
@@ -48,10 +49,6 @@ struct feed_line *feed_table_find(const struct feed_table *table, const struct a
 /* feed_table_add appends a row (of recognised feeds). Returns it, or NULL when the table is full.
  */
 struct feed_line *feed_table_add(struct feed_table *table, const struct feed_line *row);
-
-/* feed_channel_hash is what a feed packet is steered by: both lines of a channel meet one worker.
- */
-uint32_t feed_channel_hash(const char *venue, uint32_t channel);
 
 /* feed_hooks is how feeds speak to the worker. All are called on its thread, on changes only. */
 struct feed_hooks {

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+enum { HELD_CHANNELS = 64 }; /* so many may have a full window at a time */
+
 int feed_table_init(struct feed_table *table, const struct feed_line *rows, uint32_t rows_n)
 {
 	if (rows_n > FEED_LINES_MAX)
@@ -33,7 +35,7 @@ int feeds_init(struct feeds *fs, const struct feed_options *opt, const struct fe
 	int rc;
 
 	*fs = (struct feeds){.opt = *opt, .hooks = *hooks};
-	rc = channel_context_init(&fs->ctx, 4 * opt->channel.window_packets, out);
+	rc = channel_context_init(&fs->ctx, HELD_CHANNELS * opt->channel.window_packets, out);
 	if (rc < 0)
 		return rc;
 	fs->ctx.opt = opt->channel;

@@ -35,7 +35,7 @@ unsigned steer_packet(const void *ctx, const struct packet *pkt)
 	rc = frame_parse(bytes_of(pkt->data, pkt->caplen), pkt->link, &f);
 	line = rc == 0 ? row_of(steer->table, &f) : NULL;
 	if (line)
-		return feed_channel_hash(line->venue, line->channel) % steer->workers;
+		return line->ordinal % steer->workers;
 	if (rc == 0 && f.ip_proto == IP_PROTO_UDP && steer->recognise)
 		return 0;
 	return f.ip_version ? flow_hash(&f) % steer->workers : 0;

@@ -58,7 +58,7 @@ static void teardown(void)
 
 Test(steer, lines_of_a_channel_meet_whatever_carries_them, .init = setup, .fini = teardown)
 {
-	unsigned owner = feed_channel_hash("XTST", 3) % WORKERS;
+	unsigned owner = owner_of(UDP, 9, 40000, 1, 500);
 
 	cr_assert_eq(owner_of(UDP, 9, 40000, 1, 500), owner);
 	for (uint8_t client = 20; client < 30; client++) {
@@ -87,4 +87,23 @@ Test(steer, a_row_of_one_transport_is_not_the_other_s, .init = setup, .fini = te
 	cr_assert_eq(owner_of(UDP, 9, 40000, 2, 600), owner_of(UDP, 9, 40000, 2, 601));
 	steer.recognise = true;
 	cr_assert_eq(owner_of(UDP, 9, 40000, 5, 600), 0, "recognised feeds stay together");
+}
+
+Test(steer, channels_of_the_table_are_spread_evenly)
+{
+	struct feed_line rows[2 * 3 * WORKERS];
+	unsigned n = sizeof(rows) / sizeof(*rows), owned[WORKERS] = {0};
+
+	for (unsigned i = 0; i < n; i++) /* all lines A, then all lines B */
+		rows[i] = row(1, (uint16_t)(500 + i), i % (n / 2), false);
+	cr_assert_eq(feed_table_init(&table, rows, n), 0);
+	for (unsigned i = 0; i < n / 2; i++) {
+		unsigned owner = owner_of(UDP, 99, 40000, 1, (uint16_t)(500 + i));
+
+		owned[owner]++;
+		cr_assert_eq(owner_of(UDP, 99, 40000, 1, (uint16_t)(500 + i + n / 2)), owner);
+	}
+	for (unsigned w = 0; w < WORKERS; w++)
+		cr_assert_eq(owned[w], 3);
+	feed_table_free(&table);
 }
