@@ -53,8 +53,8 @@ if [[ -n $kafka ]]; then
 	/usr/bin/python3 -c 'import confluent_kafka' 2>/dev/null || deploy/deps.sh kafka
 	if [[ $kafka == local ]]; then
 		echo "starting Apache Kafka"
+		deploy/kafka-local.sh status >/dev/null || started_kafka=1 # one that ran before goes on
 		kafka=$(deploy/kafka-local.sh start)
-		started_kafka=1
 	fi
 	prefix=demo$$
 	sinks+=(-o "kafka://$kafka/$prefix")
