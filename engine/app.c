@@ -4,9 +4,9 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "capture/eal.h"
-#include "engine/config_rows.h"
-#include "engine/feed_spec.h"
+#include "capture/dpdk/eal.h"
+#include "engine/config/config_rows.h"
+#include "engine/config/feed_spec.h"
 #include "engine/sources.h"
 #include "engine/worker_hooks.h"
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "capture/filter.h"
-#include "engine/cli.h"
+#include "engine/config/cli.h"
 #include "engine/steer.h"
 #include "engine/worker.h"
 #include "publish/publisher.h"

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "capture/eal.h"
-#include "capture/ethdev.h"
+#include "capture/dpdk/eal.h"
+#include "capture/dpdk/ethdev.h"
 #include "capture/handoff.h"
 
 static const char *const formats[] = {

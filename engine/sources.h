@@ -2,7 +2,7 @@
 #pragma once
 
 #include "capture/filter.h"
-#include "engine/config.h"
+#include "engine/config/config.h"
 #include "engine/steer.h"
 
 /* sources_open opens sources[0..workers). A file is opened by every worker, which skips what is not

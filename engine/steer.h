@@ -3,7 +3,7 @@
 #pragma once
 
 #include "capture/source.h"
-#include "decode/feed.h"
+#include "decode/feed/feed.h"
 
 /* steer is what the function looks at; read-only once workers run. */
 struct steer {

@@ -5,9 +5,9 @@
 #include <stdatomic.h>
 
 #include "capture/source.h"
-#include "decode/feed.h"
-#include "decode/tcp_streams.h"
-#include "engine/config.h"
+#include "decode/feed/feed.h"
+#include "decode/tcp/tcp_streams.h"
+#include "engine/config/config.h"
 #include "publish/ledger.h"
 #include "publish/stream.h"
 

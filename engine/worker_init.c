@@ -4,8 +4,8 @@
 #include <time.h>
 
 #include "base/log.h"
-#include "capture/eal.h"
-#include "engine/feed_spec.h"
+#include "capture/dpdk/eal.h"
+#include "engine/config/feed_spec.h"
 #include "publish/idle.h"
 
 enum { UNIT_MAX = 65536 + 16 }; /* a CME message with its marker and packet header */

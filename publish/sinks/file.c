@@ -1,5 +1,5 @@
 /* file: length-delimited Events: varint length, event, again and again. */
-#include "publish/rowfile.h"
+#include "publish/rows/rowfile.h"
 
 struct sink_ctx {
 	struct rowfile rf;

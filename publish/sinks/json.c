@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "publish/message.h"
+#include "publish/rows/message.h"
 
 struct sink_ctx {
 	struct rowfile rf;

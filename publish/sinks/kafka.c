@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "publish/buf.h"
-#include "publish/rowfile.h"
-#include "publish/rows.h"
+#include "publish/rows/buf.h"
+#include "publish/rows/rowfile.h"
+#include "publish/rows/rows.h"
 
 enum {
 	TOPICS_MAX = 1024,

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "events/v1/event.pb-c.h"
-#include "publish/message.h"
+#include "publish/rows/message.h"
 
 struct sink_ctx {
 	struct rowfile rf;

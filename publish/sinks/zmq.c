@@ -15,7 +15,7 @@
 #include <zmq.h>
 
 #include "publish/pulse.h"
-#include "publish/rows.h"
+#include "publish/rows/rows.h"
 #include "publish/sink.h"
 #include "publish/slots.h"
 

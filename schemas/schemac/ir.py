@@ -298,7 +298,7 @@ class Vector:
 
 @dataclass
 class Protocol:
-    """One wire format: the fields of `struct protocol` (decode/protocol.h) and everything behind them."""
+    """One wire format: the fields of `struct protocol` (decode/feed/protocol.h) and everything behind them."""
     name: str
     title: str
     venue: str

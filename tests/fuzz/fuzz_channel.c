@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "decode/channel.h"
+#include "decode/feed/channel.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/cli.h"
-#include "engine/cli_rows.h"
-#include "engine/feed_spec.h"
+#include "engine/config/cli.h"
+#include "engine/config/cli_rows.h"
+#include "engine/config/feed_spec.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

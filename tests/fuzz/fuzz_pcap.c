@@ -5,7 +5,7 @@
  * truncation that what is left is left; received = delivered; a broken record is counted once. */
 #include <stdlib.h>
 
-#include "capture/replay.h"
+#include "capture/replay/replay.h"
 
 #define CHECK(condition)                                                                           \
 	do {                                                                                       \

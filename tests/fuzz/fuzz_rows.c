@@ -1,7 +1,7 @@
 /* Rows of any bytes: what is read lies inside, in order, and whole rows are rows again. */
 #include <stdlib.h>
 
-#include "publish/rows.h"
+#include "publish/rows/rows.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

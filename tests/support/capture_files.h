@@ -1,7 +1,7 @@
 /* capture_files: composes capture files in memory, and reads sources to their end. For tests. */
 #pragma once
 
-#include "capture/replay.h"
+#include "capture/replay/replay.h"
 
 enum { FILE_MAX = 4 * 1024 * 1024 };
 

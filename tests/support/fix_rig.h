@@ -2,7 +2,7 @@
  */
 #pragma once
 
-#include "decode/tcp_streams.h"
+#include "decode/tcp/tcp_streams.h"
 
 enum { RIG_STREAMS = 4096 };
 

@@ -7,7 +7,7 @@
 #include <rte_eth_ring.h>
 #include <rte_ethdev.h>
 
-#include "capture/eal.h"
+#include "capture/dpdk/eal.h"
 
 static void must(bool ok, const char *what)
 {

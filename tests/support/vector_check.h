@@ -1,7 +1,7 @@
 /* vector_check: runs the vectors of schema files against their decoders. */
 #pragma once
 
-#include "decode/protocol.h"
+#include "decode/feed/protocol.h"
 #include "tests/support/vectors.h"
 
 /* decode_rig is a vector of events and a feed's state, for one protocol.

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "decode/channel.h"
+#include "decode/feed/channel.h"
 
 TestSuite(channel, .timeout = 20);
 

@@ -3,9 +3,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/cli.h"
-#include "engine/cli_rows.h"
-#include "engine/feed_spec.h"
+#include "engine/config/cli.h"
+#include "engine/config/cli_rows.h"
+#include "engine/config/feed_spec.h"
 
 TestSuite(cli, .timeout = 60);
 

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/config.h"
-#include "engine/config_rows.h"
+#include "engine/config/config.h"
+#include "engine/config/config_rows.h"
 
 TestSuite(config, .timeout = 60);
 

@@ -6,8 +6,8 @@
 
 #include <rte_ethdev.h>
 
-#include "capture/eal.h"
-#include "capture/ethdev.h"
+#include "capture/dpdk/eal.h"
+#include "capture/dpdk/ethdev.h"
 #include "capture/filter.h"
 #include "tests/support/ring_port.h"
 

@@ -1,7 +1,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
-#include "decode/feed.h"
+#include "decode/feed/feed.h"
 
 TestSuite(feed, .timeout = 20);
 

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "decode/fix_fields.h"
+#include "decode/fix/fix_fields.h"
 #include "tests/support/event_check.h"
 #include "tests/support/fix_rig.h"
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "publish/buf.h"
+#include "publish/rows/buf.h"
 #include "tests/support/event_fill.h"
 #include "tests/support/publish_rig.h"
 

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "capture/ethdev.h"
+#include "capture/dpdk/ethdev.h"
 #include "capture/handoff.h"
 #include "engine/app.h"
 #include "engine/signals.h"

@@ -1,5 +1,5 @@
 /* symbols: what definitions taught us of instruments. */
-#include "decode/symbols.h"
+#include "decode/feed/symbols.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

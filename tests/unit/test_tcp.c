@@ -1,7 +1,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-#include "decode/tcp.h"
+#include "decode/tcp/tcp.h"
 
 TestSuite(tcp, .timeout = 20);
 

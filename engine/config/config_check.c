@@ -1,0 +1,132 @@
+/* What concerns more than one key, or what only other rooms can judge. */
+#include "engine/config/config.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "capture/filter.h"
+#include "engine/config/config_rows.h"
+#include "engine/config/feed_spec.h"
+#include "publish/sink.h"
+
+enum config_source_kind config_source_kind(const struct config *cfg)
+{
+	if (*cfg->source.interface)
+		return CONFIG_INTERFACE;
+	if (*cfg->source.file)
+		return CONFIG_FILE;
+	return *cfg->source.port || cfg->source.eal.n ? CONFIG_PORT : CONFIG_NO_SOURCE;
+}
+
+/* refuse writes error. Returns -EINVAL */
+#define REFUSE(...) (error[0] = '\0', config_say(error, __VA_ARGS__), -EINVAL)
+
+static int source_check(const struct config *cfg, char error[CONFIG_ERROR])
+{
+	const struct config_source *s = &cfg->source;
+	enum config_source_kind kind = config_source_kind(cfg);
+	struct filter *filter = NULL;
+	char why[256];
+
+	if (kind == CONFIG_NO_SOURCE)
+		return REFUSE("no source: expected an interface, -r FILE, or a DPDK port (-i PORT "
+			      "behind --)");
+	if ((*s->interface != 0) + (*s->file != 0) + (*s->port != 0) > 1)
+		return REFUSE("more than one source: expected one of source.interface, source.file "
+			      "and source.port");
+	if (kind != CONFIG_FILE) {
+		const char *key = s->speed != 0  ? "speed"
+				  : s->loop != 1 ? "loop"
+				  : s->date      ? "date"
+						 : NULL;
+
+		if (!key && config_format_name(cfg))
+			key = "format";
+		if (key)
+			return REFUSE("source.%s: expected with source.file (-r) alone", key);
+	}
+	if (strcmp(s->file, "-") == 0 && s->loop != 1)
+		return REFUSE("source.loop: expected 1, standard input cannot be read twice");
+	if (*s->filter && filter_open(&filter, s->filter, why) < 0)
+		return REFUSE("source.filter: %s", why);
+	if (filter)
+		filter_close(filter);
+	return 0;
+}
+
+static int feeds_check(const struct config *cfg, char error[CONFIG_ERROR])
+{
+	struct feed_line line, other;
+	char why[CONFIG_ERROR];
+
+	for (unsigned i = 0; i < cfg->feeds_n; i++) {
+		if (feed_spec_from_config(&line, &cfg->feeds[i], why) < 0)
+			return REFUSE("feeds.%u: %s", i, why);
+		for (unsigned j = 0; j < i; j++)
+			if (feed_spec_from_config(&other, &cfg->feeds[j], why) == 0 &&
+				memcmp(&line.dst, &other.dst, sizeof(line.dst)) == 0 &&
+				line.tcp == other.tcp)
+				return REFUSE("feeds.%u and feeds.%u have the same group and port: "
+					      "expected one feed to each",
+					j, i);
+	}
+	return 0;
+}
+
+static bool standard_output(const struct sink_uri *uri)
+{
+	return strcmp(uri->opt.target, "-") == 0;
+}
+
+static int sinks_check(const struct config *cfg, char error[CONFIG_ERROR])
+{
+	struct sink_uri uri;
+	unsigned outputs = 0;
+	char why[256], shown[256];
+
+	for (unsigned i = 0; i < cfg->sinks_n; i++) {
+		const struct config_sink *sink = &cfg->sinks[i];
+
+		config_uri_mask(shown, sizeof(shown), sink->uri);
+		if (!*sink->uri)
+			return REFUSE("sinks.%u: expected a uri", i);
+		if (sink_uri_parse(&uri, sink->uri, why) < 0)
+			return REFUSE("sinks.%u (%s): %s", i, shown, why);
+		for (unsigned j = 0; j < sink->params.n; j++)
+			if (sink_uri_add(&uri, sink->params.v[j][0], sink->params.v[j][1], why) < 0)
+				return REFUSE("sinks.%u.params (%s): %s", i, shown, why);
+		outputs += standard_output(&uri);
+		if (outputs > 1)
+			return REFUSE("sinks.%u (%s): expected one sink alone on standard output",
+				i, shown);
+	}
+	return 0;
+}
+
+int config_finish(struct config *cfg, char error[CONFIG_ERROR])
+{
+	char host[64] = "";
+	int rc;
+
+	error[0] = '\0';
+	if (!*cfg->engine.name && gethostname(host, sizeof(host) - 1) == 0) {
+		const struct config_group *engine = &config_groups[GROUP_engine];
+
+		rc = config_value(cfg, config_row_find(engine, STR("name")), &cfg->engine,
+			str_of(host), error);
+		if (rc < 0)
+			return rc;
+	}
+	if (cfg->sinks_n == 0) {
+		rc = config_set(cfg, "sinks.0.uri=text:-", error);
+		if (rc < 0)
+			return rc;
+	}
+	rc = source_check(cfg, error);
+	if (rc == 0)
+		rc = feeds_check(cfg, error);
+	if (rc == 0)
+		rc = sinks_check(cfg, error);
+	return rc;
+}
