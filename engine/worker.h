@@ -43,6 +43,7 @@ struct worker {
 	struct stream *ops;
 	struct worker_counts counts;
 	uint32_t families;  /* bit 1 << FAMILY_x: published */
+	uint64_t losses_ns; /* when the source was last asked for its losses */
 	uint8_t ts_quality; /* of the newest packet */
 	bool ended;         /* the source has ended and everything is in the rings */
 	pthread_t thread;

@@ -8,6 +8,7 @@
 #include "engine/config/feed_spec.h"
 #include "publish/idle.h"
 
+enum { LOSSES_EVERY_NS = 200000 };
 enum { UNIT_MAX = 65536 + 16 }; /* a CME message with its marker and packet header */
 
 const uint8_t family_of_type[] = {
@@ -84,6 +85,10 @@ void worker_note_losses(struct worker *w, uint64_t now_ns)
 	struct source_stats stats = {0};
 	uint64_t losses = 0;
 
+	/* it may be a system call; a hole that is open wants to know at once */
+	if (now_ns - w->losses_ns < LOSSES_EVERY_NS && w->feeds.ctx.counts.packets_held == 0)
+		return;
+	w->losses_ns = now_ns;
 	w->source->ops->stats(w->source, &stats);
 	for (int i = 0; i < REASON_COUNT; i++)
 		losses += stats.dropped[i];

@@ -3,6 +3,8 @@
 
 #include "decode/feed/session_name.h"
 
+enum { WILD_JUMP = 1 << 20 }; /* sequence units */
+
 /* gap_overlaps says whether any of [first, last] was given up as lost. */
 static bool gap_overlaps(const struct channel *ch, uint64_t first, uint64_t last)
 {
@@ -386,8 +388,16 @@ static void drain(struct channel_context *ctx, struct channel *ch)
 		ch->hole_opened_ns = ch->first->ts_recv_ns;
 }
 
+/* give_up_first gives up the hole in front of the window. A packet far ahead with no other near it
+ * is more likely damaged than all before it lost: it is refused, or one flipped bit would end its
+ * channel (docs/decisions/0007). */
 static void give_up_first(struct channel_context *ctx, struct channel *ch)
 {
+	if (ch->first == ch->last && ch->first->pkt.seq - ch->next > WILD_JUMP) {
+		drop_packet(ctx, REASON_wild_sequence);
+		held_release(ctx, ch, ch->first);
+		return;
+	}
 	give_up(ctx, ch, ch->first->pkt.seq);
 	drain(ctx, ch);
 }

@@ -463,3 +463,22 @@ RIG_TEST(memory_of_the_window_is_bounded, &toy)
 	cr_assert_eq(rig->ctx.counts.gaps + rig->ctx.counts.packets_held, 70);
 	cr_assert_leq(rig->ctx.counts.packets_held, 64);
 }
+
+RIG_TEST(one_wild_sequence_does_not_end_a_channel, &toy)
+{
+	give(rig, 0, 1, 1, 0);
+	give(rig, 1, 1ull << 40, 1, 1000);
+	give(rig, 0, 2, 1, 2000);
+	give(rig, 0, 3, 1, 20 * 1000 * 1000);
+	give(rig, 0, 4, 1, 20 * 1000 * 1000 + 1);
+	expect(rig, "1 2 3 4 ");
+	cr_assert_eq(rig->ctx.counts.packet_dropped[REASON_wild_sequence], 1);
+}
+
+RIG_TEST(a_long_outage_is_a_gap_once_a_second_packet_says_so, &toy)
+{
+	give(rig, 0, 1, 1, 0);
+	give(rig, 0, 10000000, 1, 1000);
+	give(rig, 0, 10000001, 1, 20 * 1000 * 1000);
+	expect(rig, "1 gap 2-9999999 10000000s 10000001s ");
+}
