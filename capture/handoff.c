@@ -1,30 +1,43 @@
 /* Hot path: no allocation, lock, system call or log. */
 #include "capture/handoff_impl.h"
 
-/* take_own asks the worker's own queue, keeps what is its own and hands on the rest. Returns how
- * many were kept. */
+/* ask_own gets packets from the worker's own queue, once the last ones have found their place. */
+static void ask_own(struct handoff_worker *hw, unsigned max)
+{
+	int got = hw->inner->ops->burst(hw->inner, hw->pkts, max);
+
+	hw->at = 0;
+	hw->got = got > 0 ? (unsigned)got : 0;
+	if (got < 0 || (got == 0 && hw->inner->end != SOURCE_RUNNING)) {
+		hw->inner_runs = false;
+		memcpy(hw->head.error, hw->inner->error, sizeof(hw->head.error));
+		atomic_fetch_sub_explicit(&hw->handoff->running, 1, memory_order_release);
+	}
+}
+
+/* take_own keeps what is this worker's own and hands on the rest. Returns how many were kept. */
 static unsigned take_own(struct handoff_worker *hw, struct packet *pkts, unsigned max)
 {
 	struct handoff *h = hw->handoff;
-	int got = hw->inner->ops->burst(hw->inner, hw->pkts, max);
 	unsigned own = 0;
 
-	for (int i = 0; i < got; i++) {
-		const struct packet *pkt = &hw->pkts[i];
+	if (hw->at == hw->got)
+		ask_own(hw, max);
+	for (; hw->at < hw->got && own < max; hw->at++) {
+		const struct packet *pkt = &hw->pkts[hw->at];
 		unsigned owner = h->steer(h->steer_ctx, pkt);
 
 		if (owner == hw->index) {
 			pkts[own++] = *pkt;
 			continue;
 		}
+		if (!lane_push(handoff_lane(h, hw->index, owner), pkt)) {
+			if (h->patient)
+				break;
+			hw->full++;
+		}
 		hw->given++;
 		hw->given_bytes += pkt->wire_len;
-		hw->full += !lane_push(handoff_lane(h, hw->index, owner), pkt);
-	}
-	if (got < 0 || (got == 0 && hw->inner->end != SOURCE_RUNNING)) {
-		hw->inner_runs = false;
-		memcpy(hw->head.error, hw->inner->error, sizeof(hw->head.error));
-		atomic_fetch_sub_explicit(&h->running, 1, memory_order_release);
 	}
 	return own;
 }

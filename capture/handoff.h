@@ -3,8 +3,9 @@
  *   queue 0 ─► worker 0 ─ own ──────────────────────► decode
  *                   └──── foreign, copied ─► lane ─► worker 1
  *
- * A lane for each pair, so one writer and one reader; what does not fit is dropped{handoff_full}.
- * The packets of one flow keep their order as long as they come through one queue. */
+ * A lane for each pair, so one writer and one reader; what does not fit is dropped{handoff_full},
+ * or waits when the source can (a file). The packets of one flow keep their order as long as they
+ * come through one queue. */
 #pragma once
 
 #include "capture/source.h"
@@ -15,11 +16,12 @@ struct handoff; /* all lanes between the workers of one source */
 
 /* handoff_open makes lanes of lane_bytes (a power of two, at least 1 MiB) between workers.
  *
+ * Takes    patient: a full lane makes its queue wait instead of dropping
  * Owns     who opened it calls handoff_release when all sources are made; the lanes go with the
  *          last source
  * Returns  0, or -ENOMEM */
 int handoff_open(struct handoff **handoff, unsigned workers, uint64_t lane_bytes, steer_fn steer,
-	const void *steer_ctx);
+	const void *steer_ctx, bool patient);
 void handoff_release(struct handoff *handoff);
 
 /* handoff_source makes worker w's source: what is its own out of inner, and what the others hand to

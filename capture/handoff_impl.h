@@ -7,6 +7,7 @@
 struct handoff {
 	unsigned workers;
 	unsigned users; /* sources, and who opened it */
+	bool patient;   /* a full lane makes its writer wait */
 	steer_fn steer;
 	const void *steer_ctx;
 	struct lane *lanes;  /* [from * workers + to] */
@@ -21,6 +22,7 @@ struct handoff_worker {
 	unsigned index;
 	unsigned turn;                 /* the worker whose lane is read first */
 	struct packet pkts[BURST_MAX]; /* of inner */
+	unsigned at, got;              /* of pkts, those from at on wait for room in a lane */
 	uint64_t taken, taken_bytes, given, given_bytes, full;
 };
 

@@ -13,10 +13,10 @@ static void handoff_wait(struct source *src, unsigned timeout_us)
 	struct handoff_worker *hw = (struct handoff_worker *)src;
 	unsigned others =
 		atomic_load_explicit(&hw->handoff->running, memory_order_relaxed) - hw->inner_runs;
-	unsigned us = others && timeout_us > WAIT_US ? WAIT_US : timeout_us;
+	unsigned us = (others || hw->at < hw->got) && timeout_us > WAIT_US ? WAIT_US : timeout_us;
 	struct timespec ts = {us / 1000000, us % 1000000 * 1000L};
 
-	if (hw->inner_runs)
+	if (hw->inner_runs && hw->at == hw->got)
 		hw->inner->ops->wait(hw->inner, us);
 	else
 		nanosleep(&ts, NULL);
@@ -37,6 +37,7 @@ static void handoff_stats(struct source *src, struct source_stats *stats)
 		stats->held -= atomic_load_explicit(
 			&handoff_lane(h, hw->index, to)->taken, memory_order_relaxed);
 	stats->received += hw->taken - hw->given + stats->held;
+	stats->held += hw->got - hw->at;
 	stats->received_bytes += hw->taken_bytes - hw->given_bytes;
 	stats->dropped[REASON_handoff_full] += hw->full;
 }
@@ -70,15 +71,18 @@ static const struct source_ops handoff_ops = {
 };
 
 int handoff_open(struct handoff **out, unsigned workers, uint64_t lane_bytes, steer_fn steer,
-	const void *steer_ctx)
+	const void *steer_ctx, bool patient)
 {
 	struct handoff *h = calloc(1, sizeof(*h));
 	size_t len = sizeof(struct lane) * workers * workers;
 
 	if (!h)
 		return -ENOMEM;
-	*h = (struct handoff){
-		.workers = workers, .users = 1, .steer = steer, .steer_ctx = steer_ctx};
+	*h = (struct handoff){.workers = workers,
+		.users = 1,
+		.steer = steer,
+		.steer_ctx = steer_ctx,
+		.patient = patient};
 	h->lanes = aligned_alloc(64, len);
 	if (!h->lanes)
 		goto no_memory;

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "capture/dpdk/eal.h"
@@ -80,8 +82,8 @@ static int open_live(struct source *sources[], const struct config *cfg, struct 
 	if (config_source_kind(cfg) == CONFIG_PORT)
 		rc = open_port(&port, cfg, opt, error);
 	if (rc == 0 && opt->workers > 1)
-		rc = handoff_open(
-			&handoff, opt->workers, HANDOFF_LANE_BYTES, steer_packet, opt->steer_ctx);
+		rc = handoff_open(&handoff, opt->workers, HANDOFF_LANE_BYTES, steer_packet,
+			opt->steer_ctx, false);
 	for (; rc == 0 && w < opt->workers; w += rc == 0)
 		rc = open_worker(&sources[w], cfg, port, handoff, w, opt, error);
 	for (unsigned i = 0; rc == 0 && i < opt->workers; i++)
@@ -95,10 +97,45 @@ static int open_live(struct source *sources[], const struct config *cfg, struct 
 	return rc;
 }
 
-/* open_file opens the file once for each worker. */
+/* is_stream says whether a file can be read only once. */
+static bool is_stream(const char *path)
+{
+	struct stat st;
+
+	return strcmp(path, "-") == 0 || (stat(path, &st) == 0 && S_ISFIFO(st.st_mode));
+}
+
+/* open_stream opens a stream on worker 0, which hands on to the others what is theirs. */
+static int open_stream(struct source *sources[], const struct config *cfg,
+	struct source_options *opt, char error[256])
+{
+	unsigned workers = opt->workers, w = 0;
+	struct source *inner = NULL;
+	struct handoff *handoff;
+	int rc = handoff_open(
+		&handoff, workers, HANDOFF_LANE_BYTES, steer_packet, opt->steer_ctx, true);
+
+	if (rc < 0)
+		return rc;
+	opt->steer = NULL;
+	opt->workers = 1;
+	rc = source_open_replay(&inner, cfg->source.file, opt, error);
+	for (; rc == 0 && w < workers; w += rc == 0)
+		rc = handoff_source(&sources[w], handoff, w, w == 0 ? inner : NULL);
+	if (rc < 0 && w == 0 && inner)
+		inner->ops->close(inner);
+	while (rc < 0 && w-- > 0)
+		sources[w]->ops->close(sources[w]);
+	handoff_release(handoff);
+	return rc;
+}
+
+/* open_file opens the file once for each worker, which skips what is not its own. */
 static int open_file(struct source *sources[], const struct config *cfg, struct source_options *opt,
 	char error[256])
 {
+	if (opt->workers > 1 && is_stream(cfg->source.file))
+		return open_stream(sources, cfg, opt, error);
 	for (unsigned w = 0; w < opt->workers; w++) {
 		int rc;
 

@@ -71,8 +71,8 @@ static void queue_close(struct source *src)
 static const struct source_ops queue_ops = {
 	"queue", queue_burst, queue_wait, queue_stats, queue_close};
 
-void handoff_rig_open(
-	struct handoff_rig *rig, unsigned queues_n, unsigned workers_n, unsigned packets_each)
+static void rig_open(struct handoff_rig *rig, unsigned queues_n, unsigned workers_n,
+	unsigned packets_each, bool patient)
 {
 	struct handoff *handoff;
 	int rc;
@@ -80,7 +80,7 @@ void handoff_rig_open(
 	memset(rig, 0, sizeof(*rig));
 	rig->queues_n = queues_n;
 	rig->workers_n = workers_n;
-	rc = handoff_open(&handoff, workers_n, 1 << 20, steer, &rig->workers_n);
+	rc = handoff_open(&handoff, workers_n, 1 << 20, steer, &rig->workers_n, patient);
 	for (unsigned w = 0; rc == 0 && w < workers_n; w++) {
 		struct rig_queue *q = &rig->queues[w];
 
@@ -97,6 +97,17 @@ void handoff_rig_open(
 	if (rc < 0)
 		abort();
 	handoff_release(handoff);
+}
+
+void handoff_rig_open(
+	struct handoff_rig *rig, unsigned queues_n, unsigned workers_n, unsigned packets_each)
+{
+	rig_open(rig, queues_n, workers_n, packets_each, false);
+}
+
+void handoff_rig_open_patient(struct handoff_rig *rig, unsigned workers_n, unsigned packets)
+{
+	rig_open(rig, 1, workers_n, packets, true);
 }
 
 static const char *packet_wrong(struct rig_worker *w, const struct packet *pkt)

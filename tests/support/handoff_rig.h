@@ -38,6 +38,9 @@ struct handoff_rig {
 void handoff_rig_open(
 	struct handoff_rig *rig, unsigned queues_n, unsigned workers_n, unsigned packets_each);
 
+/* handoff_rig_open_patient: one queue that waits where a lane is full, as a file can. */
+void handoff_rig_open_patient(struct handoff_rig *rig, unsigned workers_n, unsigned packets);
+
 /* rig_worker_burst takes one burst and checks it. Returns packets. Thread: the worker's */
 unsigned rig_worker_burst(struct rig_worker *w, unsigned max);
 

@@ -99,6 +99,24 @@ Test(handoff, a_full_lane_loses_new_packets_and_counts_them)
 	handoff_rig_close(&rig);
 }
 
+Test(handoff, a_patient_queue_waits_where_a_lane_is_full)
+{
+	struct source_stats first;
+
+	handoff_rig_open_patient(&rig, 2, 20000);
+	for (unsigned i = 0; i < 3000; i++) /* worker 1 does not read: the lane fills */
+		rig_worker_burst(&rig.workers[0], BURST_MAX);
+	rig.workers[0].src->ops->stats(rig.workers[0].src, &first);
+	cr_assert_lt(rig.queues[0].at, 20000, "it went on asking");
+	cr_assert_eq(first.dropped[REASON_handoff_full], 0);
+	cr_assert_eq(first.held, first.received - rig.workers[0].n);
+	turns(BURST_MAX);
+	cr_assert_eq(arrived(), 20000);
+	cr_assert_eq(missing(), 0);
+	cr_assert_eq(handoff_rig_sum(&rig).held, 0);
+	handoff_rig_close(&rig);
+}
+
 Test(handoff, a_lane_takes_again_when_it_was_read)
 {
 	handoff_rig_open(&rig, 1, 2, 200000);

@@ -200,7 +200,7 @@ static void same_events(unsigned queues, unsigned workers, unsigned segment)
 	cr_assert_eq(ethdev_port_open(&port, feeder.port.id, &opt, error), 0, "%s", error);
 	if (workers > 1)
 		cr_assert_eq(handoff_open(&handoff, workers, HANDOFF_LANE_BYTES, steer_packet,
-				     &steering.steer),
+				     &steering.steer, false),
 			0);
 	for (unsigned w = 0; w < workers; w++) {
 		sources[w] = NULL;
