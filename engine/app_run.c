@@ -139,7 +139,7 @@ static bool sent(struct app *app)
 /* last_report sends the accounts once more as the last event, unless a sink blocks the worker. */
 static void last_report(struct app *app)
 {
-	uint64_t deadline_ns = monotonic_ns() + 500000000ull;
+	uint64_t deadline_ns = monotonic_ns() + 200000000ull;
 
 	while (!sent(app) && monotonic_ns() < deadline_ns)
 		signals_next(1);
