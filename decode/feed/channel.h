@@ -1,9 +1,10 @@
 /* channel: one channel of a feed over time. Expects sequences, arbitrates lines, holds what is
  * ahead of a hole, names what is lost.
  *
- *     line A ─┐   seq < next: duplicate or late      seq == next: deliver, then what waits behind
- * it ├─► seq > next: held in the window ──► hole filled: no event · given up: one GapEvent line B
- * ─┘
+ *     line A ─┐   seq < next: duplicate or late
+ *             ├─► seq = next: delivered, and what waits behind it
+ *     line B ─┘   seq > next: held in the window ──► hole filled: no event
+ *                                                └─► given up: one GapEvent
  */
 #pragma once
 

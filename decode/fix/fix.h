@@ -1,9 +1,10 @@
 /* fix: bytes of one direction -> FIX messages -> events; a session's numbers are followed over
  * connections.
  *
- *     in ──► frame: 8= 9= 35= … 10= ──► checksum, fields ──► session ──► GapEvent? SEQ_RESET?
- * FixMessage │ refused                  │ refused └────────► run of garbled bytes up to the next
- * "8=FIX" ──► UnknownMessage
+ *     in ──► frame: 8= 9= 35= … 10= ──► checksum, fields ──► session ──► FixMessage
+ *              │ refused                    │ refused          └──► GapEvent, SEQ_RESET
+ *              └────────────────────────────┴──► garbled up to the next "8=FIX"
+ *                                                └──► UnknownMessage
  *
  * A message inside one segment is decoded where it lies: its event points into the packet. */
 #pragma once

@@ -1,10 +1,9 @@
 /* tcp: segments of one direction -> its bytes, in order, each once. No segment waits: what comes
  * early is a hole in front of it, what comes late is refused.
  *
- *     segment ──► seq < next: retransmit, late, or its new tail ──┐
- *                 seq > next: hole, the partial unit is dropped ──┼──► bytes ──► whole units, in
- * place seq = next ─────────────────────────────────────┘        └──► rest kept for the next
- * segment
+ *     segment ──► seq < next: a repeat, late, or its new tail ──┐
+ *                 seq > next: hole, the partial unit is dropped ┼──► whole units, in place
+ *                 seq = next ───────────────────────────────────┘    └──► the rest is kept
  */
 #pragma once
 
