@@ -22,6 +22,7 @@
 enum {
 	COPY_BELOW = 512,       /* smaller payloads are copied: lending them costs more */
 	SUBSCRIBERS_MAX = 1024, /* connections that are told apart */
+	DRAINED_ROUNDS = 40,    /* of 0.5 ms */
 	SINGLE_MAX = 64,        /* events of mode single in a row */
 	PULSES_MAX = 64,        /* heartbeats in a row */
 	LINGER_MS = 1000,
@@ -49,7 +50,8 @@ struct sink_ctx {
 	uint64_t now_ns;        /* CLOCK_MONOTONIC, of the last poll */
 	struct str source;
 	uint64_t boot_id;
-	/* mode single: the batch that is being sent */
+	/* mode single: messages that libzmq has still to write, the batch that is being sent */
+	atomic_uint single_out;
 	struct batch *current;
 	struct bytes rows;
 	uint64_t event_no;
@@ -240,6 +242,15 @@ static size_t topic_single(
 	return (size_t)len < room ? (size_t)len : room - 1;
 }
 
+/* single_free counts a message that libzmq has written. Thread: any. */
+static void single_free(void *data, void *hint)
+{
+	struct sink_ctx *ctx = hint;
+
+	free(data);
+	atomic_fetch_sub_explicit(&ctx->single_out, 1, memory_order_release);
+}
+
 /* send_event sends one row of current as a batch of one: the row, the facts of its batch, and its
  * own first_event behind them (of a field that stands twice, the last one holds). */
 static int send_event(struct sink_ctx *ctx, const uint8_t *row, struct bytes event)
@@ -260,9 +271,12 @@ static int send_event(struct sink_ctx *ctx, const uint8_t *row, struct bytes eve
 			break;
 	}
 	row_read(event, &facts);
-	if (zmq_msg_init_size(&msg, row_len + facts_len + own_len) < 0)
+	p = malloc(row_len + facts_len + own_len);
+	if (!p || zmq_msg_init_data(&msg, p, row_len + facts_len + own_len, single_free, ctx) < 0) {
+		free(p);
 		return zmq_break(ctx, no_memory);
-	p = zmq_msg_data(&msg);
+	}
+	atomic_fetch_add_explicit(&ctx->single_out, 1, memory_order_relaxed);
 	memcpy(p, row, row_len);
 	memcpy(p + row_len, b->data + b->rows_len, facts_len);
 	memcpy(p + row_len + facts_len, own, own_len);
@@ -372,9 +386,11 @@ static int zmq_flush(struct sink_ctx *ctx, uint64_t deadline_ns)
 {
 	struct timespec ts = {0, 500000};
 
-	/* drained twice: between the two libzmq writes what the kernel had no room for */
-	for (unsigned drained = 0; !ctx->failed && drained < 2;) {
-		bool busy = ctx->current || slots_reclaim(&ctx->slots);
+	/* drained for a while: meanwhile libzmq writes what the kernel had no room for, however
+	 * late its thread comes to run */
+	for (unsigned drained = 0; !ctx->failed && drained < DRAINED_ROUNDS;) {
+		bool busy = ctx->current || slots_reclaim(&ctx->slots) ||
+			    atomic_load_explicit(&ctx->single_out, memory_order_acquire);
 
 		drained = busy || !subscribers_drained(ctx) ? 0 : drained + 1;
 		if (!drained && clock_ns(CLOCK_MONOTONIC) >= deadline_ns)
