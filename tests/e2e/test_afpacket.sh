@@ -24,7 +24,7 @@ ip link add wire0 netns "$left" type veth peer name wire1 netns "$right" || exit
 for end in "$left wire0" "$right wire1"; do
 	read -r ns link <<<"$end"
 	nsenter --net="/run/netns/$ns" sysctl -qw "net.ipv6.conf.$link.disable_ipv6=1" # or the kernel sends of its own accord
-	ip -n "$ns" link set "$link" up
+	nsenter --net="/run/netns/$ns" ip link set "$link" up
 done
 
 result() { # STATUS TEXT
@@ -98,7 +98,7 @@ wait $listener
 result $? "under overload 30000 sent = $(captured 4) taken + $(captured 5) dropped"
 
 listen wire1 -o null:
-ip -n "$right" link set wire1 down
+nsenter --net="/run/netns/$right" ip link set wire1 down
 wait $listener
 [[ $? -eq 1 ]] && grep -q 'wire1: the interface went down' "$dir/log"
 result $? 'an interface that goes down ends the program, which says so'
