@@ -288,6 +288,8 @@ def gaps():
     """A line that lost packets on its way. net_af_packet cannot know whether it was it that lost them."""
     sh(SIM, "--quiet", "--messages", "3000", "--instruments", "20", "--lines", "A", "--no-fix", "--pcap", work + "/whole.pcap")
     frames = edit("whole", "holes", lambda number, frame: None if number in (300, 301) else frame)
+    edit("whole", "first", lambda number, frame: frame if number < 20 else None)
+    edit("whole", "rest", lambda number, frame: frame if 20 <= number <= frames - 20 else None)
     edit("whole", "last", lambda number, frame: frame if number > frames - 20 else None)
     programs = [afpacket("af.gap"), dpdk("dpdk.gap", "--no-pci", port("wire1"), "-o")]
     send("holes")
@@ -298,8 +300,9 @@ def gaps():
            "a gap is upstream for AF_PACKET, which counts its losses, undecided for net_af_packet, which hides them", causes)
 
     stopped = afpacket("af.full", "--set", "source.ring_mib=1")
+    send("first")  # now it certainly listens
     stopped.process.send_signal(signal.SIGSTOP)
-    send("whole")
+    send("rest")
     stopped.process.send_signal(signal.SIGCONT)
     time.sleep(.3)
     send("last")

@@ -53,8 +53,13 @@ static void check_batches(const char *topic, unsigned n)
 {
 	struct kafka_record records[256];
 	uint64_t next[3] = {1, 1, 1};
-	unsigned got = kafka_mock_read(&mock, topic, records, n + 1, 3000);
+	unsigned got = kafka_mock_read(&mock, topic, records, n + 1, 1000);
 
+	if (got < n) { /* a loaded machine: now wait for those that are due */
+		while (got > 0)
+			free(records[--got].value);
+		got = kafka_mock_read(&mock, topic, records, n, 20000);
+	}
 	cr_assert_eq(got, n, "%u records instead of %u", got, n);
 	for (unsigned i = 0; i < got; i++) {
 		Events__V1__EventBatch *batch = batch_of(&records[i]);
