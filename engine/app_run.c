@@ -136,20 +136,28 @@ static bool sent(struct app *app)
 	return !atomic_load_explicit(&app->workers[0].report, memory_order_acquire);
 }
 
-/* last_report sends the accounts once more as the last event, unless a sink blocks the worker. */
-static void last_report(struct app *app)
+/* stopping says whether the last report should wait no longer: at a stop it has little time, at the
+ * end of a source all it needs, unless a signal comes. */
+static bool stopping(uint64_t deadline_ns)
 {
-	uint64_t deadline_ns = monotonic_ns() + 200000000ull;
+	int sig = signals_next(1);
 
-	while (!sent(app) && monotonic_ns() < deadline_ns)
-		signals_next(1);
-	if (!sent(app))
-		return;
+	return sig == SIGINT || sig == SIGTERM || (deadline_ns && monotonic_ns() >= deadline_ns);
+}
+
+/* last_report sends the accounts once more as the last event. deadline_ns: 0 = none */
+static void last_report(struct app *app, uint64_t deadline_ns)
+{
+	while (!sent(app))
+		if (stopping(deadline_ns))
+			return;
 	ledger_request(app->ledger);
-	while (!take_report(app, false) && monotonic_ns() < deadline_ns)
-		signals_next(1);
-	while (!sent(app) && monotonic_ns() < deadline_ns)
-		signals_next(1);
+	while (!take_report(app, false))
+		if (stopping(deadline_ns))
+			return;
+	while (!sent(app))
+		if (stopping(deadline_ns))
+			return;
 }
 
 int app_wait(struct app *app)
@@ -159,12 +167,14 @@ int app_wait(struct app *app)
 	bool print = false;
 
 	for (;;) {
+		uint64_t deadline_ns = 0;
 		int status = -1;
 
 		switch (signals_next(20)) {
 		case SIGINT:
 		case SIGTERM:
 			status = sinks_status(app);
+			deadline_ns = monotonic_ns() + 200000000ull;
 			break;
 		case SIGUSR1:
 			print = true;
@@ -179,7 +189,7 @@ int app_wait(struct app *app)
 			return STATUS_FAILED;
 		}
 		if (status >= 0) {
-			last_report(app);
+			last_report(app, deadline_ns);
 			return status;
 		}
 		if ((print || (interval_ns && monotonic_ns() >= due_ns)) && sent(app)) {

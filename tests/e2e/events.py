@@ -112,11 +112,13 @@ class Batches:
         due = self.next.get((batch.boot_id, batch.stream), (1, 1))
         if (batch.batch_seq, batch.first_event) != due:
             raise RuntimeError(f"stream {batch.stream}: batch {batch.batch_seq} from event {batch.first_event}, due were {due}")
+        if not batch.events:
+            return  # a heartbeat, of a stream that was quiet for a second: it names the batch that comes next
         self.next[batch.boot_id, batch.stream] = batch.batch_seq + 1, batch.first_event + len(batch.events)
         name = batch.venue, batch.channel, topic
         if self.named.setdefault(batch.stream, name) != name:
             raise RuntimeError(f"stream {batch.stream} is {name} and {self.named[batch.stream]}")
-        if not batch.events or not batch.ts_close_ns or not batch.boot_id or batch.dropped or \
+        if not batch.ts_close_ns or not batch.boot_id or batch.dropped or \
                 self.workers.setdefault(batch.stream, batch.worker) != batch.worker:
             raise RuntimeError(f"facts of batch {batch.batch_seq} of stream {batch.stream}: worker {batch.worker}, closed at "
                                f"{batch.ts_close_ns}, boot_id {batch.boot_id}, {len(batch.dropped)} drops")
