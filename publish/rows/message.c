@@ -1,6 +1,7 @@
 #include "publish/rows/message.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <sys/mman.h>
 
 #include "events/v1/event.pb-c.h"
@@ -64,6 +65,40 @@ const ProtobufCMessage *unpack_lone(
 	len += lone_tail(lone, source, boot_id, un->bytes + len);
 	return protobuf_c_message_unpack(
 		&events__v1__event__descriptor, &allocator, len, un->bytes);
+}
+
+static int render(struct sink_ctx *ctx, const struct lone *lone, struct buf *out)
+{
+	const ProtobufCMessage *event =
+		unpack_lone(&ctx->un, lone, ctx->rf.source, ctx->rf.boot_id);
+
+	if (!event)
+		return -EBADMSG;
+	ctx->put(out, event);
+	buf_char(out, '\n');
+	return 0;
+}
+
+int message_open(struct sink_ctx **out, const struct sink_options *opt,
+	void (*put)(struct buf *out, const ProtobufCMessage *event), char error[256])
+{
+	int rc = rowfile_open(out, sizeof(**out), opt, render, error);
+
+	if (rc < 0)
+		return rc;
+	(*out)->put = put;
+	rc = unpacker_open(&(*out)->un);
+	if (rc < 0) {
+		snprintf(error, 256, "%.200s: no memory for its buffer", opt->uri);
+		message_close(*out);
+	}
+	return rc;
+}
+
+int message_close(struct sink_ctx *ctx)
+{
+	unpacker_close(&ctx->un);
+	return rowfile_close(ctx);
 }
 
 static const void *member(const ProtobufCMessage *msg, const ProtobufCFieldDescriptor *field)

@@ -1,5 +1,5 @@
-/* message: events read back through protobuf-c, for the sinks that people read; any message, by its
- * descriptor. */
+/* message: events read back through protobuf-c, for the sinks that people read (json, text); any
+ * message, by its descriptor. */
 #pragma once
 
 #include <protobuf-c/protobuf-c.h>
@@ -11,6 +11,18 @@ struct unpacker {
 	uint8_t *arena, *bytes; /* ARENA_ROOM each, mapped: untouched pages cost nothing */
 	size_t used;
 };
+
+/* sink_ctx of the sinks that render each event as a message. */
+struct sink_ctx {
+	struct rowfile rf;
+	struct unpacker un;
+	void (*put)(struct buf *out, const ProtobufCMessage *event);
+};
+
+/* message_open is rowfile_open for a sink whose rows put writes. Closed by message_close. */
+int message_open(struct sink_ctx **out, const struct sink_options *opt,
+	void (*put)(struct buf *out, const ProtobufCMessage *event), char error[256]);
+int message_close(struct sink_ctx *ctx);
 
 /* unpacker_open returns  0, or -ENOMEM */
 int unpacker_open(struct unpacker *un);

@@ -1,14 +1,7 @@
 /* json: protobuf's JSON mapping with the field names of the .proto, one event a line. */
-#include <errno.h>
 #include <math.h>
-#include <stdio.h>
 
 #include "publish/rows/message.h"
-
-struct sink_ctx {
-	struct rowfile rf;
-	struct unpacker un;
-};
 
 /* utf8_len is the length of the valid UTF-8 sequence at p, 0 if there is none. RFC 3629 */
 static unsigned utf8_len(const uint8_t *p)
@@ -205,35 +198,9 @@ static void put_message(struct buf *out, const ProtobufCMessage *msg)
 	buf_char(out, '}');
 }
 
-static int render(struct sink_ctx *ctx, const struct lone *lone, struct buf *out)
-{
-	const ProtobufCMessage *msg = unpack_lone(&ctx->un, lone, ctx->rf.source, ctx->rf.boot_id);
-
-	if (!msg)
-		return -EBADMSG;
-	put_message(out, msg);
-	buf_char(out, '\n');
-	return 0;
-}
-
-static int json_close(struct sink_ctx *ctx)
-{
-	unpacker_close(&ctx->un);
-	return rowfile_close(ctx);
-}
-
 static int json_open(struct sink_ctx **out, const struct sink_options *opt, char error[256])
 {
-	int rc = rowfile_open(out, sizeof(**out), opt, render, error);
-
-	if (rc < 0)
-		return rc;
-	rc = unpacker_open(&(*out)->un);
-	if (rc < 0) {
-		snprintf(error, 256, "%.200s: no memory for its buffer", opt->uri);
-		json_close(*out);
-	}
-	return rc;
+	return message_open(out, opt, put_message, error);
 }
 
 const struct sink json_sink = {
@@ -245,5 +212,5 @@ const struct sink json_sink = {
 	.poll = rowfile_poll,
 	.flush = rowfile_flush,
 	.error = rowfile_error,
-	.close = json_close,
+	.close = message_close,
 };

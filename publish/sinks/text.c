@@ -5,16 +5,9 @@
  * Prices are decimal, times are UTC, enum values stand alone, a field that is not set is left out.
  */
 #include <arpa/inet.h>
-#include <errno.h>
-#include <stdio.h>
 
 #include "events/v1/event.pb-c.h"
 #include "publish/rows/message.h"
-
-struct sink_ctx {
-	struct rowfile rf;
-	struct unpacker un;
-};
 
 static void put_time(struct buf *out, uint64_t ns)
 {
@@ -220,15 +213,12 @@ static void put_flags(struct buf *out, uint32_t flags)
 	buf_char(out, ']');
 }
 
-static int render(struct sink_ctx *ctx, const struct lone *lone, struct buf *out)
+static void put_event(struct buf *out, const ProtobufCMessage *msg)
 {
-	const ProtobufCMessage *msg = unpack_lone(&ctx->un, lone, ctx->rf.source, ctx->rf.boot_id);
 	const Events__V1__Event *ev = (const void *)msg;
 	const ProtobufCFieldDescriptor *payload;
 	size_t len;
 
-	if (!msg)
-		return -EBADMSG;
 	put_time(out, ev->ts_recv_ns);
 	buf_char(out, ' ');
 	if (ev->venue[0])
@@ -259,28 +249,11 @@ static int render(struct sink_ctx *ctx, const struct lone *lone, struct buf *out
 		buf_char(out, ' ');
 		put_flags(out, ev->flags);
 	}
-	buf_char(out, '\n');
-	return 0;
-}
-
-static int text_close(struct sink_ctx *ctx)
-{
-	unpacker_close(&ctx->un);
-	return rowfile_close(ctx);
 }
 
 static int text_open(struct sink_ctx **out, const struct sink_options *opt, char error[256])
 {
-	int rc = rowfile_open(out, sizeof(**out), opt, render, error);
-
-	if (rc < 0)
-		return rc;
-	rc = unpacker_open(&(*out)->un);
-	if (rc < 0) {
-		snprintf(error, 256, "%.200s: no memory for its buffer", opt->uri);
-		text_close(*out);
-	}
-	return rc;
+	return message_open(out, opt, put_event, error);
 }
 
 const struct sink text_sink = {
@@ -292,5 +265,5 @@ const struct sink text_sink = {
 	.poll = rowfile_poll,
 	.flush = rowfile_flush,
 	.error = rowfile_error,
-	.close = text_close,
+	.close = message_close,
 };

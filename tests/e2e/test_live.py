@@ -38,6 +38,11 @@ def sh(*command, check=True):
     return subprocess.run(command, check=check, timeout=60, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True).stdout
 
 
+def inside(namespace, *command):
+    # not "ip netns exec", which cannot remount /sys in a chroot
+    return ("nsenter", "--net=/run/netns/" + namespace) + command
+
+
 def port(interface, queues=1):
     # a ring that holds all of a run: this driver does not count what it loses
     return "--vdev=net_af_packet0,iface=%s,framecnt=32768,qpairs=%d" % (interface, queues)
@@ -49,7 +54,7 @@ class Program:
     def __init__(self, name, ready, *command):
         self.name, self.log = name, os.path.join(work, name + ".log")
         with open(self.log, "w") as log:
-            self.process = subprocess.Popen(("ip", "netns", "exec", RIGHT) + command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(inside(RIGHT, *command), stdout=log, stderr=log)
         running.append(self.process)
         for _ in range(150):
             if self.process.poll() is not None or ready(self):
@@ -82,7 +87,7 @@ class Program:
 def listed(program):
     """Whether the kernel lists the program's packet socket."""
     return any(line.split()[-1] in inodes(program.process.pid) for line in sh(
-        "ip", "netns", "exec", RIGHT, "cat", "/proc/net/packet").splitlines()[1:])
+        *inside(RIGHT, "cat", "/proc/net/packet")).splitlines()[1:])
 
 
 def inodes(pid):
@@ -111,8 +116,8 @@ def dpdk(name, *words):
 
 def exchange(*words):
     """The exchange, live; on one processor, so that every listener sees the frames in one order."""
-    process = subprocess.Popen(("ip", "netns", "exec", LEFT, "timeout", "40", "taskset", "-c", "0", SIM, "--quiet", "--live", "wire0",
-                                "--live-raw", "--rate", "6000", "--instruments", "40") + words)
+    process = subprocess.Popen(inside(LEFT, "timeout", "40", "taskset", "-c", "0", SIM, "--quiet", "--live", "wire0", "--live-raw",
+                                      "--rate", "6000", "--instruments", "40", *words))
     running.append(process)
     return process
 
@@ -135,8 +140,8 @@ def edit(name, edited, change):
 
 
 def send(name):
-    sh("ip", "netns", "exec", LEFT, "timeout", "20", "taskset", "-c", "0", "tcpreplay", "-q", "-i", "wire0", "--pps", "5000",
-       os.path.join(work, name + ".pcap"))
+    sh(*inside(LEFT, "timeout", "20", "taskset", "-c", "0", "tcpreplay", "-q", "-i", "wire0", "--pps", "5000",
+               os.path.join(work, name + ".pcap")))
     time.sleep(.3)
 
 
@@ -204,11 +209,11 @@ for channel in range(2):
 
 
 def memberships():
-    return set(re.findall(r"inet +(233\.[\d.]+)", sh("ip", "-n", RIGHT, "maddr", "show", "wire1")))
+    return set(re.findall(r"inet +(233\.[\d.]+)", sh(*inside(RIGHT, "ip", "maddr", "show", "wire1"))))
 
 
 def promiscuity():
-    return int(re.search(r"promiscuity (\d+)", sh("ip", "-n", RIGHT, "-d", "link", "show", "wire1")).group(1))
+    return int(re.search(r"promiscuity (\d+)", sh(*inside(RIGHT, "ip", "-d", "link", "show", "wire1"))).group(1))
 
 
 def same_events():
@@ -315,7 +320,7 @@ def gaps():
 
 def errors():
     def says(text, status, *words, command=(SNIFFER,)):
-        p = subprocess.run(("ip", "netns", "exec", RIGHT, "timeout", "20") + command, stdout=subprocess.PIPE,
+        p = subprocess.run(inside(RIGHT, "timeout", "20", *command), stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT, text=True)
         result(p.returncode == status and all(w in p.stdout for w in words), text, "status %d, %s" % (p.returncode, p.stdout[-400:]))
 
@@ -368,7 +373,7 @@ def removed():
     programs = [afpacket("af.gone", "--workers", "2"), dpdk("dpdk.gone", "--no-pci", port("wire1"), "-o", "--workers", "2")]
     exchange("--messages", "4000").wait(timeout=60)
     time.sleep(.3)
-    sh("ip", "-n", LEFT, "link", "delete", "wire0")
+    sh(*inside(LEFT, "ip", "link", "delete", "wire0"))
     for p, words in zip(programs, ("wire1: the interface was removed", "net_af_packet0: the port was removed")):
         status = p.stop(None)
         events = sum(len(s) for s in streams(p.name).values())
@@ -377,6 +382,8 @@ def removed():
 
 
 def main():
+    if os.geteuid() != 0 and subprocess.run(["sudo", "-n", "true"], stderr=subprocess.DEVNULL).returncode == 0:
+        os.execvp("sudo", ["sudo", "-n", "--preserve-env=BUILD,PCAP_CORPUS,TESTS_LONG", sys.executable] + sys.argv)
     for tool in ("ip", "tcpdump", "tcpreplay", "taskset", "setpriv"):
         if not shutil.which(tool):
             print("skip - live capture over veth: no %s" % tool)
@@ -389,9 +396,9 @@ def main():
         sh("ip", "netns", "add", RIGHT)
         sh("ip", "link", "add", "wire0", "netns", LEFT, "type", "veth", "peer", "name", "wire1", "netns", RIGHT)
         for ns, link, address in ((LEFT, "wire0", "10.9.7.1/24"), (RIGHT, "wire1", "10.9.7.2/24")):
-            sh("ip", "netns", "exec", ns, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")  # or the kernel sends of its own accord
-            sh("ip", "-n", ns, "address", "add", address, "dev", link)
-            sh("ip", "-n", ns, "link", "set", link, "up")
+            sh(*inside(ns, "sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1"))  # or the kernel sends of its own accord
+            sh(*inside(ns, "ip", "address", "add", address, "dev", link))
+            sh(*inside(ns, "ip", "link", "set", link, "up"))
         same_events()
         filters_and_counts()
         gaps()

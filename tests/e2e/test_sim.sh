@@ -2,11 +2,16 @@
 # The simulated exchange against readers that share nothing with it: its own files against each other (sim_check.py), tshark,
 # and a multicast subscriber behind a veth pair. usage: test_sim.sh [BUILD]
 set -u
+# namespaces need root; nsenter and not "ip netns exec", which cannot remount /sys in a chroot
+if [[ $(id -u) != 0 ]] && sudo -n true 2>/dev/null; then
+	exec sudo -n --preserve-env=PCAP_CORPUS,TESTS_LONG "$(realpath "$0")" "$@"
+fi
 cd "$(dirname "$0")/../.." || exit 1
 build=${1:-build} here=$PWD/tests/e2e
 sim=$PWD/$build/feed-sim
 dir=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$dir"' EXIT
+tx=sim-tx-$$ rx=sim-rx-$$
+trap 'kill $(jobs -p) 2>/dev/null; ip netns delete "$tx" 2>/dev/null; ip netns delete "$rx" 2>/dev/null; rm -rf "$dir"' EXIT
 bad=0
 
 result() { # STATUS TEXT
@@ -106,39 +111,32 @@ result $? 'help lists every option'
 
 # live, in two network namespaces of this test's own
 live() {
-	mount -t tmpfs none /run/netns 2>/dev/null || { mkdir -p /run/netns && mount -t tmpfs none /run/netns; } || return 77
-	ip netns add tx && ip netns add rx && ip link add tx0 netns tx type veth peer name rx0 netns rx || return 77
-	nsenter --net=/run/netns/tx ip addr add 10.9.8.1/24 dev tx0 && nsenter --net=/run/netns/rx ip addr add 10.9.8.2/24 dev rx0
-	nsenter --net=/run/netns/tx ip link set tx0 up && nsenter --net=/run/netns/rx ip link set rx0 up
+	ip netns add "$rx" && ip link add tx0 netns "$tx" type veth peer name rx0 netns "$rx" || return 1
+	nsenter --net="/run/netns/$tx" ip addr add 10.9.8.1/24 dev tx0 && nsenter --net="/run/netns/$rx" ip addr add 10.9.8.2/24 dev rx0
+	nsenter --net="/run/netns/$tx" ip link set tx0 up && nsenter --net="/run/netns/$rx" ip link set rx0 up
 	sleep .2
 	local common=(--quiet --instruments 20 --messages 8000 --rate 8000 --heartbeat-ms 500)
 
-	nsenter --net=/run/netns/rx timeout 60 python3 "$here/sim_subscriber.py" udp 10.9.8.2 "$dir/live.bin" >"$dir/udp.log" 2>&1 &
+	nsenter --net="/run/netns/$rx" timeout 60 python3 "$here/sim_subscriber.py" udp 10.9.8.2 "$dir/live.bin" >"$dir/udp.log" 2>&1 &
 	local reader=$!
 	while ! grep -q ready "$dir/udp.log"; do sleep .05; done
-	nsenter --net=/run/netns/tx "$sim" "${common[@]}" --live tx0 --binaryfile "$dir/live.bin"
+	nsenter --net="/run/netns/$tx" "$sim" "${common[@]}" --live tx0 --binaryfile "$dir/live.bin"
 	wait $reader
 	local udp=$?
 	cat "$dir/udp.log"
-	nsenter --net=/run/netns/rx timeout 60 python3 "$here/sim_subscriber.py" raw rx0 "$dir/live.pcap" >"$dir/raw.log" 2>&1 &
+	nsenter --net="/run/netns/$rx" timeout 60 python3 "$here/sim_subscriber.py" raw rx0 "$dir/live.pcap" >"$dir/raw.log" 2>&1 &
 	reader=$!
 	while ! grep -q ready "$dir/raw.log"; do sleep .05; done
-	nsenter --net=/run/netns/tx "$sim" "${common[@]}" --live tx0 --live-raw --pcap "$dir/live.pcap"
+	nsenter --net="/run/netns/$tx" "$sim" "${common[@]}" --live tx0 --live-raw --pcap "$dir/live.pcap"
 	wait $reader
 	local raw=$?
 	cat "$dir/raw.log"
 	return $((udp | raw << 1))
 }
-export -f live
-export dir sim here
-if unshare --map-root-user --net --mount true 2>/dev/null; then
-	unshare --map-root-user --net --mount bash -c live
+if ip netns add "$tx" 2>/dev/null; then
+	live
+	result $? 'live over veth: UDP sockets and raw frames arrive complete and in order'
 else
-	(exit 77)
+	echo 'skip - live over veth: no right to make a namespace'
 fi
-case $? in
-0) result 0 'live over veth: UDP sockets and raw frames arrive complete and in order' ;;
-77) echo 'skip - live over veth: no rights for network namespaces' ;;
-*) result 1 'live over veth: UDP sockets and raw frames arrive complete and in order' ;;
-esac
 exit $bad
