@@ -1,6 +1,10 @@
 # Helpers for every folder: add_room, add_unit_test, add_fuzzer.
 
 add_library(warnings INTERFACE)
+# x86-64-v2 at most: what needs more is chosen at run time
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+	target_compile_options(warnings INTERFACE -march=x86-64-v2)
+endif()
 target_compile_options(warnings INTERFACE -Wall -Wextra -Werror -Wmissing-prototypes -Wshadow -Wvla
 	-fno-strict-aliasing)
 target_include_directories(warnings INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/gen)

@@ -51,8 +51,6 @@ static inline void events_switch(struct events *evs, void *stream)
 	}
 }
 
-_Static_assert(offsetof(struct event, mbo) % 16 == 0, "events_push copies in pieces of 16");
-
 /* events_push appends an event of this type, its envelope copied from base, its payload zero. With
  * a constant type it is straight stores and one test.
  *
@@ -86,10 +84,10 @@ static inline __attribute__((always_inline)) struct event *events_push(
 	return ev;
 }
 
-/* events_alloc gives zeroed room for variable parts of the newest event (repeated fields, converted
- * text).
+/* events_alloc gives room for variable parts of the newest event (repeated fields, converted text),
+ * not cleared.
  *
- * Returns  8-byte aligned room that lives until flush, or NULL when this event already has
+ * Returns  16-byte aligned room that lives until flush, or NULL when this event already has
  * EVENT_PARTS_MAX */
 void *events_alloc(struct events *evs, size_t size);
 

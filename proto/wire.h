@@ -5,14 +5,19 @@
  * one store.
  *
  * wire_KIND writes a value, put_KIND_set a field; put_KIND leaves out zero and empty, as proto3
- * does.
+ * does, and put_KIND_opt what is not present. Those of a kind that ends in `usual` do so without a
+ * branch: for fields that most events have.
  *
  * Spec     protobuf.dev, "Encoding" */
 #pragma once
 
+#ifdef __SSSE3__
+#include <tmmintrin.h>
+#endif
+
 #include "base/bytes.h"
 
-enum { WIRE_SLACK = 8 };
+enum { WIRE_SLACK = 16 };
 enum wire_type { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_LEN = 2, WIRE_32 = 5 };
 
 /* Text that is not UTF-8, cold: see put_str. */
@@ -23,6 +28,11 @@ uint8_t *wire_widen_length(uint8_t *at, uint8_t *end);
 
 /* A varint of any length by a loop, cold: for nine and ten bytes. */
 uint8_t *wire_varint_long(uint8_t *p, uint64_t v);
+
+static inline __attribute__((always_inline)) unsigned key_len(uint32_t number)
+{
+	return number < 16 ? 1 : 2;
+}
 
 static inline __attribute__((always_inline)) uint8_t *put_key(
 	uint8_t *p, uint32_t number, enum wire_type type)
@@ -38,35 +48,62 @@ static inline __attribute__((always_inline)) uint8_t *put_key(
 	return p + 2;
 }
 
-/* The bits that say "more follows", for a varint of so many bytes. */
-static const uint64_t wire_more[9] = {
-	0, 0, 0x80, 0x8080, 0x808080, 0x80808080, 0x8080808080, 0x808080808080, 0x80808080808080};
+/* What a varint of a value of so many bits looks like: the bits that say "more follows", and its
+ * bytes. Of no bits: the value zero. */
+#define WIRE_SEVEN(x) x, x, x, x, x, x, x
+static const uint64_t wire_more[57] = {0, WIRE_SEVEN(0), WIRE_SEVEN(0x80), WIRE_SEVEN(0x8080),
+	WIRE_SEVEN(0x808080), WIRE_SEVEN(0x80808080), WIRE_SEVEN(0x8080808080),
+	WIRE_SEVEN(0x808080808080), WIRE_SEVEN(0x80808080808080)};
+static const uint8_t wire_len[57] = {1, WIRE_SEVEN(1), WIRE_SEVEN(2), WIRE_SEVEN(3), WIRE_SEVEN(4),
+	WIRE_SEVEN(5), WIRE_SEVEN(6), WIRE_SEVEN(7), WIRE_SEVEN(8)};
+/* The same with a key of one byte in front; nothing for zero. */
+static const uint8_t wire_step[57] = {0, WIRE_SEVEN(2), WIRE_SEVEN(3), WIRE_SEVEN(4), WIRE_SEVEN(5),
+	WIRE_SEVEN(6), WIRE_SEVEN(7), WIRE_SEVEN(8), WIRE_SEVEN(9)};
+#undef WIRE_SEVEN
 
-/* put_varint has two paths, since a field keeps its size from event to event and the branch is then
- * foreseen; inside a path there is neither loop nor branch. Groups of seven bits are spread out by
- * adding a multiple of what must move (moving y up by n bits adds (2^n - 1) y), all bytes are
- * stored, and the highest bit says how many of them count. pdep spreads in one instruction, but
- * takes hundreds of cycles on some processors. */
-static inline uint8_t *put_varint(uint8_t *p, uint64_t v)
+/* wire_bits is how many bits v has. v < 2^56 */
+static inline unsigned wire_bits(uint64_t v)
 {
-	unsigned len;
-	uint16_t two;
+	return 63 ^ (unsigned)__builtin_clzll(2 * v + 1);
+}
 
-	if (v < 1 << 14) {
-		len = 1 + (v > 0x7f);
-		two = (uint16_t)(v + (v & 0x3f80) + ((len - 1) << 7));
-		memcpy(p, &two, sizeof(two));
-		return p + len;
-	}
-	if (__builtin_expect(v >> 56 != 0, 0))
-		return wire_varint_long(p, v);
-	len = ((63 - (unsigned)__builtin_clzll(v)) * 9 + 73) >> 6;
+/* wire_spread makes groups of seven bits of v bytes. v < 2^56. Each group is brought to a word of
+ * its own and multiplied to the upper half: pdep does it in one instruction, but takes hundreds of
+ * cycles on some processors. */
+static inline uint64_t wire_spread(uint64_t v)
+{
+#ifdef __SSSE3__
+	const __m128i from = _mm_setr_epi8(-1, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, -1);
+	const __m128i times = _mm_setr_epi16(
+		1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, (int16_t)(1 << 15));
+	__m128i x = _mm_cvtsi64_si128((int64_t)v);
+
+	x = _mm_mulhi_epu16(_mm_shuffle_epi8(x, from), times);
+	x = _mm_and_si128(x, _mm_set1_epi16(0x7f));
+	return (uint64_t)_mm_cvtsi128_si64(_mm_packus_epi16(x, x));
+#else /* moving y up by n bits adds (2^n - 1) y */
 	v += 15 * (v & 0x00fffffff0000000);
 	v += 3 * (v & 0x0fffc0000fffc000);
-	v += v & 0x3f803f803f803f80;
-	v |= wire_more[len];
+	return v + (v & 0x3f803f803f803f80);
+#endif
+}
+
+/* wire_varint stores a varint without saying where it ends. v < 2^56; bits: wire_bits of v */
+static inline void wire_varint(uint8_t *p, uint64_t v, unsigned bits)
+{
+	v = wire_spread(v) | wire_more[bits];
 	memcpy(p, &v, sizeof(v));
-	return p + len;
+}
+
+static inline uint8_t *put_varint(uint8_t *p, uint64_t v)
+{
+	unsigned bits;
+
+	if (__builtin_expect(v >> 56 != 0, 0))
+		return wire_varint_long(p, v);
+	bits = wire_bits(v);
+	wire_varint(p, v, bits);
+	return p + wire_len[bits];
 }
 
 /* put_varint_small is for what is nearly always below 128: enums, flags, levels, lengths. */
@@ -77,6 +114,11 @@ static inline uint8_t *put_varint_small(uint8_t *p, uint64_t v)
 		return p + 1;
 	}
 	return put_varint(p, v);
+}
+
+static inline uint64_t wire_zigzag(int64_t v)
+{
+	return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
 }
 
 static inline uint8_t *wire_uint64(uint8_t *p, uint64_t v)
@@ -91,9 +133,8 @@ static inline uint8_t *wire_uint32(uint8_t *p, uint32_t v)
 
 static inline uint8_t *wire_sint64(uint8_t *p, int64_t v)
 {
-	return put_varint(p, (uint64_t)v << 1 ^ (uint64_t)(v >> 63));
+	return put_varint(p, wire_zigzag(v));
 }
-
 static inline uint8_t *wire_bool(uint8_t *p, bool v)
 {
 	*p = v;
@@ -202,6 +243,51 @@ WIRE_PUT(float, WIRE_32, float, v != 0)
 WIRE_PUT(str, WIRE_LEN, struct str, v.len != 0)
 WIRE_PUT(bytes, WIRE_LEN, struct bytes, bytes_len(v) != 0)
 #undef WIRE_PUT
+
+/* put_KIND_usual: as put_KIND. */
+static inline uint8_t *put_uint64_usual(uint8_t *p, uint32_t number, uint64_t v)
+{
+	unsigned bits;
+
+	if (__builtin_expect(v >> 56 != 0, 0))
+		return put_uint64_set(p, number, v);
+	bits = wire_bits(v);
+	wire_varint(put_key(p, number, WIRE_VARINT), v, bits);
+	return p + wire_step[bits] + (bits ? key_len(number) - 1 : 0);
+}
+
+static inline uint8_t *put_uint32_usual(uint8_t *p, uint32_t number, uint32_t v)
+{
+	if (__builtin_expect(v > 0x7f, 0))
+		return put_uint64_usual(p, number, v);
+	*put_key(p, number, WIRE_VARINT) = (uint8_t)v;
+	return p + (v ? key_len(number) + 1 : 0);
+}
+
+/* put_KIND_opt: has says whether the field is there; zero is a value. */
+static inline uint8_t *put_uint64_opt(uint8_t *p, uint32_t number, uint64_t v, bool has)
+{
+	unsigned bits;
+
+	if (__builtin_expect(v >> 56 != 0, 0))
+		return has ? put_uint64_set(p, number, v) : p;
+	bits = wire_bits(v);
+	wire_varint(put_key(p, number, WIRE_VARINT), v, bits);
+	return p + ((key_len(number) + wire_len[bits]) & -(size_t)has);
+}
+
+static inline uint8_t *put_uint32_opt(uint8_t *p, uint32_t number, uint32_t v, bool has)
+{
+	if (__builtin_expect(v > 0x7f, 0))
+		return put_uint64_opt(p, number, v, has);
+	*put_key(p, number, WIRE_VARINT) = (uint8_t)v;
+	return p + ((key_len(number) + 1) & -(size_t)has);
+}
+
+static inline uint8_t *put_sint64_opt(uint8_t *p, uint32_t number, int64_t v, bool has)
+{
+	return put_uint64_opt(p, number, wire_zigzag(v), has);
+}
 
 /* A message inside a message: at = nest_begin(p, number), its fields from at + 1, p = nest_end(at,
  * p). One byte is kept for the length; what is longer is moved. */

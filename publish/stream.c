@@ -1,7 +1,6 @@
 /* Hot path: no allocation, lock, system call or log. */
 #include "publish/stream_impl.h"
 
-#include "events/event_write.h"
 #include "publish/ledger.h"
 
 const struct stream_facts *stream_facts(const struct stream *s)
@@ -222,6 +221,31 @@ static inline int append(struct streams *ws, struct stream *s, const struct even
 	return 0;
 }
 
+/* append_rows appends as many events as surely fit into batch and block, in one go.
+ * Returns  how many: 0 when the next one may close the batch or is long */
+static unsigned append_rows(
+	struct streams *ws, struct stream *s, struct event *const *evs, unsigned n)
+{
+	unsigned done, all = 0;
+
+	while (all < n && s->copied + BLOCK + SLACK <= ws->room) {
+		uint32_t left = ws->batch_events - s->events;
+
+		s->used += (uint32_t)event_rows_write(s->block + s->used, s->block + BLOCK,
+			evs + all, n - all < left ? n - all : left - 1, &done);
+		if (!done)
+			break;
+		if (s->events == 0)
+			list_append(ws, s);
+		s->events += done;
+		all += done;
+		if (s->used >= BLOCK)
+			block_out(ws, s);
+	}
+	ws->appended += all;
+	return all;
+}
+
 int stream_append(struct streams *ws, struct stream *s, const struct event *ev)
 {
 	return append(ws, s, ev);
@@ -232,8 +256,14 @@ unsigned stream_append_all(
 {
 	unsigned done = 0;
 
-	for (unsigned i = 0; i < n; i++)
-		done += append(ws, s, evs[i]) == 0;
+	for (unsigned i = 0; i < n;) {
+		unsigned rows = append_rows(ws, s, evs + i, n - i);
+
+		done += rows;
+		i += rows;
+		if (i < n)
+			done += append(ws, s, evs[i++]) == 0;
+	}
 	return done;
 }
 

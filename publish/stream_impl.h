@@ -1,12 +1,13 @@
 /* stream_impl: what stream.c and stream_init.c share. */
 #pragma once
 
+#include "events/event_write.h"
 #include "publish/block.h"
 #include "publish/pool.h"
 #include "publish/stream.h"
 
 enum {
-	SLACK = 1024,     /* room behind the block: a row that starts in the block may end here */
+	SLACK = EVENT_ROW_MAX, /* room behind the block: a row that starts in the block may end here */
 	FACTS_MAX = 1024, /* batch facts at most: 3 texts of 64, numbers, FACTS_DROPS reasons */
 	FACTS_DROPS = 16,
 	POLL_MAX = 64,

@@ -130,9 +130,8 @@ static void tags(
 		const struct fix_field *f = &fx->fields[i];
 		bool secret = f->slot == FIX_SLOT_SECRET || (f->slot == FIX_SLOT_RAW_DATA && logon);
 
-		tag[i].tag = f->tag;
-		tag[i].length = f->len;
-		tag[i].redacted = secret;
+		tag[i] = (struct ev_fix_message_tag){
+			.tag = f->tag, .length = f->len, .redacted = secret};
 		if (!secret)
 			tag[i].value = bytes_of(msg->bytes.p + f->at, f->len);
 	}

@@ -4,7 +4,7 @@
 size_t lone_tail(const struct lone *lone, struct str source, uint64_t boot_id, uint8_t *out)
 {
 	const struct batch *b = lone->batch;
-	struct event ev = {
+	struct event_tail tail = {
 		.source = source,
 		.worker = b->worker,
 		.schema_version = SCHEMA_VERSION,
@@ -15,5 +15,5 @@ size_t lone_tail(const struct lone *lone, struct str source, uint64_t boot_id, u
 		.ts_quality = b->clock_source,
 	};
 
-	return event_tail_write(out, &ev);
+	return event_tail_write(out, &tail);
 }

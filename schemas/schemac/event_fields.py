@@ -1,6 +1,6 @@
 """event_fields: tables that describe the structs of event.h, for code that goes through fields by name."""
 
-from .event_struct import fields_of, has_bit, has_bits, struct_of
+from .event_struct import EVENT, fields_of, has_bit, has_bits, struct_of, tail_of
 from .proto import snake
 
 
@@ -43,15 +43,15 @@ struct ev_message {
 };
 '''.split("\n")
     out += [f"extern const struct ev_message {table(msg)};" for msg in schema.messages]
-    return out
+    return out + ["extern const struct ev_message fields_event_tail; /* of struct event_tail, fields of Event */"]
 
 
 def table(msg):
     return f"fields_{snake(msg.name)}"
 
 
-def field_row(msg, f):
-    struct, where = struct_of(msg), []
+def field_row(msg, f, struct=None):
+    struct, where = struct or struct_of(msg), []
     where.append(f'.name = "{f.name}", .number = {f.number}')
     where.append(f".kind = EV_{f.kind.upper()}, .label = EV_{f.label.upper()}")
     where.append(f".offset = offsetof(struct {struct}, {f.name})")
@@ -83,4 +83,11 @@ def source(schema):
         if has_bits(msg):
             out.append(f"\t.has_offset = offsetof(struct {struct_of(msg)}, has),")
         out += ["};", ""]
-    return out[:-1]
+    event = schema.message(EVENT)
+    out.append("static const struct ev_field rows_event_tail[] = {")
+    for f in tail_of(event):
+        out += field_row(event, f, "event_tail")
+    out += ["};", "const struct ev_message fields_event_tail = {", '\t.name = "Event",',
+            f"\t.fields = rows_event_tail, .fields_n = {len(tail_of(event))},",
+            "\t.size = sizeof(struct event_tail),", "};"]
+    return out

@@ -4,7 +4,7 @@ from .ir import SchemaError
 from .proto import snake
 
 EVENT, BATCH = "Event", "EventBatch"
-# What an event needs only when it stands alone; a batch says it once.
+# What an event needs only when it stands alone, since a batch says it once: struct event_tail.
 TAIL = ("source", "worker", "schema_version", "session", "boot_id", "stream", "event_no", "ts_quality")
 C_TYPES = {"uint32": "uint32_t", "enum": "uint32_t", "uint64": "uint64_t", "sint64": "int64_t",
            "fixed64": "uint64_t", "bool": "bool", "string": "struct str", "bytes": "struct bytes",
@@ -40,7 +40,12 @@ def entry_of(msg, f):
 
 def fields_of(msg):
     """Fields that the struct holds. The rows of a batch are written one by one, see event_row_write."""
-    return [f for f in msg.fields if not (msg.name == BATCH and f.kind == "message" and f.type.name == EVENT)]
+    return [f for f in msg.fields if not (msg.name == BATCH and f.kind == "message" and f.type.name == EVENT
+                                          or msg.name == EVENT and f.name in TAIL)]
+
+
+def tail_of(event):
+    return [f for f in event.fields if f.name in TAIL]
 
 
 def event_constant(f):
@@ -98,17 +103,21 @@ def struct_h(msg):
     if bits:
         out.append("\tuint32_t has; /* bits of what is present */")
     order = [f for f in fields_of(msg) if f.label != "payload"]
-    order.sort(key=lambda f: (msg.name == EVENT and f.name in TAIL, f.label in ("many", "map"), ALIGN[f.kind]))
-    head = [f for f in order if f.name not in TAIL] if msg.name == EVENT else order
-    for f in head:
+    order.sort(key=lambda f: (f.label in ("many", "map"), ALIGN[f.kind]))
+    for f in order:
         out += member(msg, f)
     if msg.name == EVENT:
         out.append("\tenum event_type type; /* which payload */")
-        for f in order[len(head):]:
-            out += member(msg, f)
-        out.append("\tunion {")
+        out.append("\talignas(16) union {")
         out += [f"\t\tstruct {struct_of(f.type)} {f.name};" for f in msg.fields if f.label == "payload"]
         out.append("\t};")
+    return out + ["};", ""]
+
+
+def tail_h(event):
+    out = ["/* event_tail is what an event needs more when it stands outside a batch. */", "struct event_tail {"]
+    for f in sorted(tail_of(event), key=lambda f: ALIGN[f.kind]):
+        out += member(event, f)
     return out + ["};", ""]
 
 
@@ -118,7 +127,7 @@ def event_h(schema):
     version = max(schema.enum("SchemaVersion").values.values())
     out = ["/* Generated from proto/ by schemac: what decoders fill and writers write.",
            " * Texts, bytes and repeated fields are borrowed. Zero and empty mean absent, but where a bit of",
-           " * `has` says what is present. */", "#pragma once", "", '#include "base/bytes.h"', "",
+           " * `has` says what is present. */", "#pragma once", "", "#include <stdalign.h>", "", '#include "base/bytes.h"', "",
            f"enum {{ EVENTS_SCHEMA_VERSION = {version} }}; /* of these files */", ""]
     out += enums_h(schema)
     out += ["/* event_type: the payload of an event, by its field number. */", "enum event_type {",
@@ -127,6 +136,7 @@ def event_h(schema):
     out += [f"\tEVENT_TYPES = {payloads[-1].number + 1}, /* size of tables by type */", "};", ""]
     for msg in schema.messages:
         out += struct_h(msg)
+    out += tail_h(event)
     out += ["/* event_payload_size is what a payload takes behind the envelope: an event of a type needs no more",
             " * than offsetof(struct event, mbo) + event_payload_size[type] bytes. */",
             "static const size_t event_payload_size[EVENT_TYPES] = {"]

@@ -1,11 +1,21 @@
 """event_write: direct writers, one function a message, whose bytes equal what protobuf-c packs."""
 
-from .event_struct import BATCH, EVENT, TAIL, constant, event_constant, fields_of, has_bit, struct_of
+from .event_struct import BATCH, EVENT, constant, event_constant, fields_of, has_bit, struct_of, tail_of
+from .ir import SchemaError
 from .proto import snake
 
 VARINT_MAX = {"uint32": 5, "enum": 5, "uint64": 10, "sint64": 10, "bool": 1}
 FIXED = {"fixed64": 8, "double": 8, "float": 4}
-INLINE = ("Mbo", "MbpUpdate", "Bbo", "Trade")  # what most events are: written without a call
+# What most events are, and their fields that are nearly always there: these are written without a call or branch,
+# runs of others are passed over by one test.
+HOT = {"Mbo": ("action", "side", "order_id", "price_e9", "size"),
+       "MbpUpdate": ("action", "side", "price_e9", "size", "level", "orders", "rpt_seq"),
+       "Bbo": ("bid_price_e9", "bid_size", "ask_price_e9", "ask_size", "bid_orders", "ask_orders", "symbol_seq"),
+       "Trade": ("price_e9", "size", "aggressor", "trade_id", "kind", "order_count", "symbol_seq"),
+       "SystemEvent": ("code",),
+       "Event": ("flags", "instrument_id", "sub_seq", "template_id")}
+HEAD = ("ts_recv_ns", "ts_event_ns", "venue", "channel", "seq")  # how a row begins
+ROW_MAX, TEXTS_MAX = 1024, 128  # of event_rows_write; of the texts of a row that it writes fast
 LENGTH_MAX = 5  # bytes of a length; nothing here reaches 4 GiB
 PUT = {"enum": "uint32", "string": "str"}
 
@@ -23,7 +33,7 @@ def header():
 
 #include "events/event.h"
 
-/* event_bound is an upper bound for event_write, event_row_write and event_tail_write of ev. */
+/* event_bound is an upper bound for event_write and event_row_write of ev. */
 size_t event_bound(const struct event *ev);
 
 /* event_write writes one Event. */
@@ -32,9 +42,19 @@ size_t event_write(uint8_t *out, const struct event *ev);
 /* event_row_write writes one Event as an element of EventBatch.events: key, length, event. */
 size_t event_row_write(uint8_t *out, const struct event *ev);
 
-/* event_tail_write writes only what a lone event has beside those of a batch (source, worker,
- * schema_version, session, boot_id, stream, event_no, ts_quality), to be appended behind its bytes. */
-size_t event_tail_write(uint8_t *out, const struct event *ev);
+/* event_rows_write writes the rows of evs, one behind the other, until one ends at or behind end.
+ *
+ * Takes    end: behind it there is room for EVENT_ROW_MAX bytes
+ * Returns  bytes written; *done: events written. It stops before an event whose bound is above
+ *          EVENT_ROW_MAX */
+enum { EVENT_ROW_MAX = 1024 };
+size_t event_rows_write(
+	uint8_t *out, const uint8_t *end, struct event *const *evs, unsigned n, unsigned *done);
+
+/* event_tail_write writes what a lone event has beside those of a batch, to be appended behind its
+ * bytes. */
+size_t event_tail_bound(const struct event_tail *tail);
+size_t event_tail_write(uint8_t *out, const struct event_tail *tail);
 
 /* event_batch_write writes the facts of a batch, to be appended behind its rows. */
 size_t event_batch_bound(const struct ev_event_batch *facts);
@@ -71,6 +91,10 @@ def write_field(msg, f, m, indent="\t"):
     elif f.kind == "message":
         body = [f"if ({m}has & {has_bit(msg, f)}) {{"] + ["\t" + line if line else "" for line in nest] + [
             f"\tp = nest_end(at, write_{snake(f.type.name)}(at + 1, &{v}));", "}"]
+    elif f.label == "opt" and f.name in HOT.get(msg.name, ()):
+        body = [f"p = put_{put_name(f)}_opt(p, {f.number}, {v}, {m}has & {has_bit(msg, f)});"]
+    elif f.name in HOT.get(msg.name, ()) and put_name(f) in ("uint64", "uint32"):
+        body = [f"p = put_{put_name(f)}_usual(p, {f.number}, {v});"]
     elif f.label == "opt":
         body = [f"if ({m}has & {has_bit(msg, f)})", f"\tp = put_{put_name(f)}_set(p, {f.number}, {v});"]
     else:
@@ -78,10 +102,45 @@ def write_field(msg, f, m, indent="\t"):
     return [indent + line if line else "" for line in body]
 
 
-def bound_const(msg):
+def is_there(msg, f, m):
+    """An integer that is not zero when the field has to be written, or when it may have to be."""
+    v = f"{m}{f.name}"
+    if f.label in ("many", "map"):
+        return f"{v}_n"
+    if f.label == "opt" or f.kind == "message":
+        return f"({m}has & {has_bit(msg, f)})"
+    if f.kind in ("double", "float"):
+        raise SchemaError(msg.where, f"{f.name}: expected no floating point in what is written fast")
+    return f"{v}.len" if f.kind == "string" else f"bytes_len({v})" if f.kind == "bytes" else v
+
+
+def write_fields(msg, fields, m, indent="\t"):
+    """Statements that write fields: in a message of HOT, runs of unusual ones behind one test."""
+    out, run = [], []
+
+    def close():
+        if run:
+            there = " | ".join(is_there(msg, f, m) for f in run)
+            out.append(f"{indent}if (__builtin_expect(({there}) != 0, 0)) {{")
+            for f in run:
+                out.extend(write_field(msg, f, m, indent + "\t"))
+            out.append(indent + "}")
+            run.clear()
+
+    for f in fields:
+        if msg.name in HOT and f.name not in HOT[msg.name]:
+            run.append(f)
+        else:
+            close()
+            out += write_field(msg, f, m, indent)
+    close()
+    return out
+
+
+def bound_const(msg, fields=None):
     """What the fields take whose size is not known from the struct's type alone, at most."""
     n = 0
-    for f in fields_of(msg):
+    for f in fields or fields_of(msg):
         if f.label in ("many", "map", "payload"):
             continue
         n += key_len(f.number)
@@ -94,10 +153,10 @@ def bound_const(msg):
     return n
 
 
-def bound_terms(msg, m, indent="\t"):
+def bound_terms(msg, m, fields=None, indent="\t"):
     """(terms of the sum, loops) that depend on the content."""
     terms, loops = [], []
-    for f in fields_of(msg):
+    for f in fields or fields_of(msg):
         v, per = f"{m}{f.name}", key_len(f.number) + LENGTH_MAX
         if f.label == "payload":
             continue
@@ -124,10 +183,9 @@ def bound_terms(msg, m, indent="\t"):
 
 def message_writer(msg):
     name = snake(msg.name)
-    how = "static inline" if msg.name in INLINE else "static __attribute__((noinline))"
+    how = "static inline" if msg.name in HOT else "static __attribute__((noinline))"
     out = [f"{how} uint8_t *write_{name}(uint8_t *p, const struct {struct_of(msg)} *m)", "{"]
-    for f in fields_of(msg):
-        out += write_field(msg, f, "m->")
+    out += write_fields(msg, fields_of(msg), "m->")
     out += ["\treturn p;", "}", ""]
     terms, loops = bound_terms(msg, "m->")
     out += [f"static inline size_t bound_{name}(const struct {struct_of(msg)} *m)", "{"]
@@ -139,17 +197,22 @@ def message_writer(msg):
     return out + ["}", ""]
 
 
+def payloads_of(event):
+    return [f for f in event.fields if f.label == "payload"]
+
+
+def around(event):
+    """(fields before the payload, fields behind it), by number."""
+    payloads = payloads_of(event)
+    return ([f for f in fields_of(event) if f.number < payloads[0].number],
+            [f for f in fields_of(event) if f.number > payloads[-1].number])
+
+
 def event_writer(event):
-    payloads = [f for f in event.fields if f.label == "payload"]
-    before = [f for f in event.fields if f.number < payloads[0].number]
-    behind = [f for f in event.fields if f.number > payloads[-1].number]
-    zero = " | ".join(f"ev->{f.name}.len" if f.kind == "string" else f"ev->{f.name}"
-                      for f in behind if f.name in TAIL)
-    out = ["/* has_tail: most events have none of these, and one test skips them all. */",
-           "static inline bool has_tail(const struct event *ev)", "{", f"\treturn ({zero}) != 0;", "}", "",
-           "static inline uint8_t *write_payload(uint8_t *p, const struct event *ev)", "{", "\tuint8_t *at;", "",
+    before, behind = around(event)
+    out = ["static inline uint8_t *write_payload(uint8_t *p, const struct event *ev)", "{", "\tuint8_t *at;", "",
            "\tswitch (ev->type) {"]
-    for f in payloads:
+    for f in payloads_of(event):
         out += [f"\tcase {event_constant(f)}:", f"\t\tat = nest_begin(p, {f.number});",
                 f"\t\treturn nest_end(at, write_{snake(f.type.name)}(at + 1, &ev->{f.name}));"]
     out += ["\tcase EVENT_NONE:", "\tcase EVENT_TYPES:", "\t\tbreak;", "\t}", "\treturn p;", "}", "",
@@ -157,28 +220,155 @@ def event_writer(event):
             "\tuint8_t *p = out;", ""]
     for f in before:
         out += write_field(event, f, "ev->")
-    out += ["\tp = write_payload(p, ev);", "\tif (__builtin_expect(has_tail(ev), 0)) {"]
+    out += ["\tp = write_payload(p, ev);"]
     for f in behind:
-        out += write_field(event, f, "ev->", "\t\t")
-    out.append("\t} else {")
-    for f in behind:
-        if f.name not in TAIL:
-            out += write_field(event, f, "ev->", "\t\t")
-    out += ["\t}", "\treturn (size_t)(p - out);", "}", "",
-            "size_t event_tail_write(uint8_t *out, const struct event *ev)", "{", "\tuint8_t *p = out;", ""]
-    for f in behind:
-        if f.name in TAIL:
-            out += write_field(event, f, "ev->")
+        out += write_field(event, f, "ev->")
     out += ["\treturn (size_t)(p - out);", "}", ""]
     terms, _ = bound_terms(event, "ev->")
     row = 1 + LENGTH_MAX
     out += ["size_t event_bound(const struct event *ev)", "{",
             f"\tsize_t n = {row} + WIRE_SLACK + {bound_const(event)} + " + " + ".join(terms) + ";", "",
             "\tswitch (ev->type) {"]
-    for f in payloads:
+    for f in payloads_of(event):
         out += [f"\tcase {event_constant(f)}:",
                 f"\t\treturn n + {key_len(f.number) + LENGTH_MAX} + bound_{snake(f.type.name)}(&ev->{f.name});"]
     return out + ["\tcase EVENT_NONE:", "\tcase EVENT_TYPES:", "\t\tbreak;", "\t}", "\treturn n;", "}", ""]
+
+
+def tail_writer(event):
+    fields = tail_of(event)
+    terms, _ = bound_terms(event, "tail->", fields)
+    out = ["size_t event_tail_bound(const struct event_tail *tail)", "{",
+           f"\treturn WIRE_SLACK + {bound_const(event, fields)} + " + " + ".join(terms) + ";", "}", "",
+           "size_t event_tail_write(uint8_t *out, const struct event_tail *tail)", "{", "\tuint8_t *p = out;", ""]
+    for f in fields:
+        out += write_field(event, f, "tail->")
+    return out + ["\treturn (size_t)(p - out);", "}", ""]
+
+
+def rows_writer(event):
+    """event_rows_write: what is equal for the events of a packet is encoded once and copied."""
+    before, behind = around(event)
+    if tuple(f.name for f in before[:5]) != HEAD:
+        raise SchemaError(event.where, "expected Event to begin with " + ", ".join(HEAD))
+    by_name = {f.name: f.number for f in event.fields}
+    hot = [f for f in payloads_of(event) if f.type.name in HOT]
+    longest = (1 + LENGTH_MAX + bound_const(event) + 2 * TEXTS_MAX + 64
+               + max(key_len(f.number) + LENGTH_MAX + bound_const(f.type) for f in hot))
+    if longest > ROW_MAX:
+        raise SchemaError(event.where, f"expected rows of at most {ROW_MAX} bytes, not {longest}: raise ROW_MAX")
+    out = f"""/* head is how rows begin, and what they have behind the payload, as long as packet and sender stay the
+ * same. row: key, a place for the length, ts_recv_ns, a place for ts_event_ns, venue, channel, seq. */
+enum {{ HEAD_TIME = 12, HEAD_MAX = 48, TEXTS_MAX = {TEXTS_MAX} }};
+struct head {{
+	struct str venue;
+	uint64_t ts_recv_ns, ts_send_ns, seq;
+	uint32_t channel, feed;
+	uint32_t len, len_seq; /* of row without and with seq; 0 when it does not fit */
+	uint32_t send_len, feed_len;
+	uint8_t row[HEAD_MAX + 48], send[16 + WIRE_SLACK], feed_field[8 + WIRE_SLACK];
+}};
+
+static inline bool head_is(const struct head *h, const struct event *ev)
+{{
+	return ev->ts_recv_ns == h->ts_recv_ns && ev->ts_send_ns == h->ts_send_ns && ev->venue.p == h->venue.p &&
+	       ev->venue.len == h->venue.len && ev->channel == h->channel && ev->feed == h->feed;
+}}
+
+static __attribute__((noinline)) void head_make(struct head *h, const struct event *ev)
+{{
+	uint8_t *p;
+
+	h->venue = ev->venue;
+	h->ts_recv_ns = ev->ts_recv_ns;
+	h->ts_send_ns = ev->ts_send_ns;
+	h->seq = ev->seq;
+	h->channel = ev->channel;
+	h->feed = ev->feed;
+	h->len = h->len_seq = 0;
+	if (!ev->ts_recv_ns || ev->venue.len > HEAD_MAX / 2)
+		return;
+	p = put_fixed64_set(nest_begin(h->row, 1) + 1, {by_name["ts_recv_ns"]}, ev->ts_recv_ns);
+	p = put_fixed64_set(p, {by_name["ts_event_ns"]}, 0);
+	p = put_str(p, {by_name["venue"]}, ev->venue);
+	p = put_uint32(p, {by_name["channel"]}, ev->channel);
+	h->len = (uint32_t)(p - h->row);
+	h->len_seq = (uint32_t)(put_uint64(p, {by_name["seq"]}, ev->seq) - h->row);
+	if (h->len_seq > HEAD_MAX)
+		h->len = 0;
+	p = put_fixed64(h->send, {by_name["ts_send_ns"]}, ev->ts_send_ns);
+	h->send_len = (uint32_t)(p - h->send);
+	p = put_uint32(h->feed_field, {by_name["feed"]}, ev->feed);
+	h->feed_len = (uint32_t)(p - h->feed_field);
+}}
+
+/* row_write writes the row of an event of the kinds that are written fast.
+ * Returns  its end, or NULL for another event */
+static inline __attribute__((always_inline)) uint8_t *row_write(uint8_t *row, const struct event *ev, struct head *h)
+{{
+	uint8_t *p, *at;
+
+	if (__builtin_expect(!head_is(h, ev), 0))
+		head_make(h, ev);
+	if (__builtin_expect(!h->len || !ev->ts_event_ns || ev->symbol.len > TEXTS_MAX, 0))
+		return NULL;
+	memcpy(row, h->row, HEAD_MAX);
+	memcpy(row + HEAD_TIME, &ev->ts_event_ns, sizeof(ev->ts_event_ns));
+	if (ev->seq == h->seq)
+		p = row + h->len_seq;
+	else
+		p = put_uint64_usual(row + h->len, {by_name["seq"]}, ev->seq);""".split("\n")
+    for f in before[5:]:
+        out += write_field(event, f, "ev->")
+    out += ["\tswitch (ev->type) {"]
+    for f in hot:
+        m = f"ev->{f.name}."
+        texts = [is_there(f.type, g, m) for g in fields_of(f.type) if g.kind in ("string", "bytes")]
+        many = [is_there(f.type, g, m) for g in fields_of(f.type) if g.label in ("many", "map")]
+        tests = [" + ".join(texts) + " > TEXTS_MAX"] * bool(texts) + many
+        out.append(f"\tcase {event_constant(f)}:")
+        if tests:
+            out += [f"\t\tif ({' || '.join(tests)})", "\t\t\treturn NULL;"]
+        out += [f"\t\tat = nest_begin(p, {f.number});",
+                f"\t\tp = nest_end(at, write_{snake(f.type.name)}(at + 1, &ev->{f.name}));", "\t\tbreak;"]
+    out += ["\tdefault:", "\t\treturn NULL;", "\t}"]
+    for f in behind:
+        if f.name == "ts_send_ns":
+            out += ["\tmemcpy(p, h->send, 16);", "\tp += h->send_len;"]
+        elif f.name == "feed":
+            out += ["\tmemcpy(p, h->feed_field, 8);", "\tp += h->feed_len;"]
+        else:
+            out += write_fields(event, [f], "ev->")
+    out += """	return nest_end(row + 1, p);
+}
+
+/* row_any writes any other event. Returns its end, or NULL when it is too long. */
+static __attribute__((noinline)) uint8_t *row_any(uint8_t *row, const struct event *ev)
+{
+	return event_bound(ev) > EVENT_ROW_MAX ? NULL : row + event_row_write(row, ev);
+}
+
+__attribute__((flatten)) size_t event_rows_write(
+	uint8_t *out, const uint8_t *end, struct event *const *evs, unsigned n, unsigned *done)
+{
+	struct head h = {.len = 0};
+	uint8_t *p = out;
+	unsigned i;
+
+	for (i = 0; i < n && p < end; i++) {
+		uint8_t *next = row_write(p, evs[i], &h);
+
+		if (__builtin_expect(!next, 0))
+			next = row_any(p, evs[i]);
+		if (!next)
+			break;
+		p = next;
+	}
+	*done = i;
+	return (size_t)(p - out);
+}
+""".split("\n")
+    return out
 
 
 def batch_writer(batch):
@@ -199,4 +389,5 @@ def source(schema):
     for msg in schema.messages:
         if msg.name != EVENT:
             out += message_writer(msg)
-    return out + event_writer(schema.message(EVENT)) + batch_writer(schema.message(BATCH))
+    event = schema.message(EVENT)
+    return out + event_writer(event) + tail_writer(event) + batch_writer(schema.message(BATCH)) + rows_writer(event)

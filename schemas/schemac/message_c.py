@@ -513,6 +513,8 @@ class Messages:
         tests = self.conditions(row.when)
         if tests:
             out.open(f"if ({' && '.join(tests)})")
+        if row.into:
+            out(f"*row = ({kind.c_name}){{0}};")
         for made in row.sets:
             home = "row" if row.into else self.home(made, f"ev->{event}")
             self.set(out, made, home, kind, entry)

@@ -11,7 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static void equals_oracle(const struct event *ev)
 {
 	size_t len, theirs_len;
-	uint8_t *ours = malloc(event_bound(ev)), *theirs = event_oracle(ev, &theirs_len);
+	uint8_t *ours = malloc(event_bound(ev)), *theirs = event_oracle(ev, NULL, &theirs_len);
 
 	if (!ours)
 		abort();
@@ -26,6 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t room[1 << 20];
 	static struct event ev;
+	struct event_tail tail;
 	struct fill f = {.room = room, .size = sizeof(room), .skip = 2};
 	enum event_type type;
 
@@ -37,7 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	f.input = bytes_of(data + 1, size - 1);
 	fill_event(&f, &ev, type);
 	equals_oracle(&ev);
-	if (event_check(&ev) < 0)
+	fill_message(&f, &tail, &fields_event_tail);
+	if (event_check(&ev) < 0 || event_tail_check(&ev, &tail) < 0)
 		abort();
 
 	/* The same with the input itself as text. */

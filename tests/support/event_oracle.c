@@ -139,12 +139,11 @@ static bool absent(const void *base, const struct ev_message *msg, const struct 
 	       !(*(const uint32_t *)((const uint8_t *)base + msg->has_offset) & field->has);
 }
 
-static ProtobufCMessage *build(
-	const ProtobufCMessageDescriptor *type, const void *base, const struct ev_message *msg)
+/* put_fields fills what msg has in base into out. */
+static void put_fields(ProtobufCMessage *out, const void *base, const struct ev_message *msg)
 {
-	ProtobufCMessage *out = need(calloc(1, type->sizeof_message));
+	const ProtobufCMessageDescriptor *type = out->descriptor;
 
-	protobuf_c_message_init(type, out);
 	for (uint32_t i = 0; i < msg->fields_n; i++) {
 		const struct ev_field *field = &msg->fields[i];
 		const ProtobufCFieldDescriptor *pf =
@@ -166,6 +165,15 @@ static ProtobufCMessage *build(
 		put_value((uint8_t *)out + pf->offset, pf, (const uint8_t *)base + field->offset,
 			field);
 	}
+}
+
+static ProtobufCMessage *build(
+	const ProtobufCMessageDescriptor *type, const void *base, const struct ev_message *msg)
+{
+	ProtobufCMessage *out = need(calloc(1, type->sizeof_message));
+
+	protobuf_c_message_init(type, out);
+	put_fields(out, base, msg);
 	return out;
 }
 
@@ -180,9 +188,13 @@ static uint8_t *packed(ProtobufCMessage *msg, size_t *len)
 	return out;
 }
 
-uint8_t *event_oracle(const struct event *ev, size_t *len)
+uint8_t *event_oracle(const struct event *ev, const struct event_tail *tail, size_t *len)
 {
-	return packed(build(&events__v1__event__descriptor, ev, &fields_event), len);
+	ProtobufCMessage *out = build(&events__v1__event__descriptor, ev, &fields_event);
+
+	if (tail)
+		put_fields(out, tail, &fields_event_tail);
+	return packed(out, len);
 }
 
 uint8_t *event_batch_oracle(const struct ev_event_batch *facts, size_t *len)
