@@ -36,6 +36,8 @@ static void handoff_stats(struct source *src, struct source_stats *stats)
 	for (unsigned to = 0; to < h->workers; to++)
 		stats->held -= atomic_load_explicit(
 			&handoff_lane(h, hw->index, to)->taken, memory_order_relaxed);
+	stats->resteered = hw->given - hw->full;
+	stats->resteered_held = stats->held;
 	stats->received += hw->taken - hw->given + stats->held;
 	stats->held += hw->got - hw->at;
 	stats->received_bytes += hw->taken_bytes - hw->given_bytes;

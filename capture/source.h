@@ -40,6 +40,9 @@ struct source_stats {
 	uint64_t received, received_bytes;
 	uint64_t held;     /* received, on their way to the worker that owns them, or not due yet */
 	uint64_t filtered; /* refused by the filter here; what a kernel refuses is not known */
+	uint64_t resteered;      /* handed on to the worker that owns them */
+	uint64_t resteered_held; /* of these, not taken yet */
+	uint64_t outages; /* times it was away (interface, link): what it missed is not known */
 	uint64_t dropped[REASON_COUNT];
 };
 
@@ -86,6 +89,14 @@ const char *source_end_text(enum source_end end);
 typedef unsigned (*steer_fn)(const void *ctx, const struct packet *pkt);
 
 struct filter; /* capture/filter.h */
+struct sock_fprog;
+
+/* Words of source.timestamps. */
+enum source_timestamps {
+	TIMESTAMPS_AUTO,     /* the card's where it offers them and its clock is set */
+	TIMESTAMPS_HARDWARE, /* the card's, or it does not open */
+	TIMESTAMPS_KERNEL,
+};
 
 /* source_options is what every kind may be told; unused ones are ignored. */
 struct source_options {
@@ -101,13 +112,22 @@ struct source_options {
 	const void *steer_ctx;
 	const struct address *groups; /* multicast groups to join, borrowed during open */
 	unsigned groups_n;
-	uint32_t ring_mib; /* AF_PACKET ring size */
+	uint32_t ring_mib; /* AF_PACKET ring size, of each worker */
 	bool promiscuous;
+	enum source_timestamps timestamps;
+	bool wait_when_gone;             /* AF_PACKET: an interface that goes is waited for */
+	const struct sock_fprog *fanout; /* AF_PACKET: names the worker of a packet as steer does;
+					    borrowed; NULL: one socket */
 };
 
 /* source_open_* make a source of the kind. Errors go to error as "what, where, what to do".
  * Returns  0 with *src the caller's to close, or -errno */
 int source_open_replay(
 	struct source **src, const char *path, const struct source_options *opt, char error[256]);
+
+/* source_open_afpacket opens a source for each worker where opt->fanout is given and the kernel
+ * takes it, else (and with count_max) one alone.
+ *
+ * Returns  how many: 1, or opt->workers with src[0 .. workers) the caller's to close; or -errno */
 int source_open_afpacket(
-	struct source **src, const char *iface, const struct source_options *opt, char error[256]);
+	struct source *src[], const char *iface, const struct source_options *opt, char error[256]);

@@ -10,6 +10,8 @@
 #include "capture/dpdk/eal.h"
 #include "capture/dpdk/ethdev.h"
 #include "capture/handoff.h"
+#include "engine/steer_program.h"
+#include "publish/sink.h"
 
 static const char *const formats[] = {
 	NULL, "pcap", "pcapng", "binaryfile", "itch50-nolength", "fix"};
@@ -48,52 +50,85 @@ static int open_port(struct ethdev_port **port, const struct config *cfg,
 	return rc;
 }
 
-/* open_worker opens worker w's source: its own queue, if it has one, and what others hand on. */
-static int open_worker(struct source **src, const struct config *cfg, struct ethdev_port *port,
-	struct handoff *handoff, unsigned w, const struct source_options *opt, char error[256])
+/* open_readers opens a source for each queue that the port feeds. Returns how many, or -errno */
+static int open_readers(struct source *queues[], const struct config *cfg,
+	const struct source_options *opt, char error[256])
 {
-	struct source *inner = NULL;
-	int rc = 0;
+	struct ethdev_port *port;
+	uint16_t n = 0;
+	int rc = open_port(&port, cfg, opt, error);
 
-	if (port && w < ethdev_port_readers(port))
-		rc = source_open_ethdev(&inner, port, (uint16_t)w, opt, error);
-	else if (!port && w == 0)
-		rc = source_open_afpacket(&inner, cfg->source.interface, opt, error);
-	*src = inner;
-	if (rc < 0 || !handoff)
+	if (rc < 0)
 		return rc;
-	rc = handoff_source(src, handoff, w, inner);
-	if (rc < 0 && inner)
-		inner->ops->close(inner);
+	for (; rc == 0 && n < ethdev_port_readers(port); n += rc == 0)
+		rc = source_open_ethdev(&queues[n], port, n, opt, error);
+	while (rc < 0 && n-- > 0)
+		queues[n]->ops->close(queues[n]);
+	ethdev_port_release(port);
+	return rc < 0 ? rc : n;
+}
+
+/* open_sockets opens a socket for each worker, where the kernel can be told which packets are
+ * whose. Returns how many, or -errno */
+static int open_sockets(struct source *queues[], const struct config *cfg,
+	struct source_options *opt, char error[256])
+{
+	struct sock_fprog fanout = {0};
+	int rc = opt->workers > 1 ? steer_program_make(&fanout, opt->steer_ctx) : 0;
+
+	if (rc == -E2BIG)
+		LOG(WARN, "the feed table is too long for a program of the kernel: one worker "
+			  "takes all packets and hands them on");
+	opt->fanout = fanout.filter ? &fanout : NULL;
+	rc = source_open_afpacket(queues, cfg->source.interface, opt, error);
+	opt->fanout = NULL;
+	free(fanout.filter);
 	return rc;
 }
 
-/* open_live opens a source that has fewer queues than there are workers, or queues that know
+/* hand_on makes each worker's source: its own queue, if it has one, and what others hand on. */
+static int hand_on(struct source *sources[], struct source *queues[], unsigned queues_n,
+	const struct source_options *opt)
+{
+	struct handoff *handoff;
+	unsigned w = 0;
+	int rc = handoff_open(
+		&handoff, opt->workers, HANDOFF_LANE_BYTES, steer_packet, opt->steer_ctx, false);
+
+	if (rc < 0)
+		return rc;
+	for (; rc == 0 && w < opt->workers; w += rc == 0)
+		rc = handoff_source(&sources[w], handoff, w, w < queues_n ? queues[w] : NULL);
+	for (unsigned i = 0; rc == 0 && i < opt->workers; i++)
+		sources[i]->hides_loss = sources[0]->hides_loss; /* who has no queue loses too */
+	for (unsigned i = 0; rc < 0 && i < w; i++) {
+		sources[i]->ops->close(sources[i]);
+		queues[i] = NULL;
+	}
+	handoff_release(handoff);
+	return rc;
+}
+
+/* open_live opens a source that may have fewer queues than there are workers, or queues that know
  * nothing of channels: packets are handed on to their owner. */
 static int open_live(struct source *sources[], const struct config *cfg, struct source_options *opt,
 	char error[256])
 {
-	struct ethdev_port *port = NULL;
-	struct handoff *handoff = NULL;
-	unsigned w = 0;
-	int rc = 0;
+	struct source *queues[WORKERS_MAX];
+	int n, rc;
 
 	opt->steer = NULL; /* every queue gives all it has */
-	if (config_source_kind(cfg) == CONFIG_PORT)
-		rc = open_port(&port, cfg, opt, error);
-	if (rc == 0 && opt->workers > 1)
-		rc = handoff_open(&handoff, opt->workers, HANDOFF_LANE_BYTES, steer_packet,
-			opt->steer_ctx, false);
-	for (; rc == 0 && w < opt->workers; w += rc == 0)
-		rc = open_worker(&sources[w], cfg, port, handoff, w, opt, error);
-	for (unsigned i = 0; rc == 0 && i < opt->workers; i++)
-		sources[i]->hides_loss = sources[0]->hides_loss; /* who has no queue loses too */
-	while (rc < 0 && w-- > 0)
-		sources[w]->ops->close(sources[w]);
-	if (handoff)
-		handoff_release(handoff);
-	if (port)
-		ethdev_port_release(port);
+	n = config_source_kind(cfg) == CONFIG_PORT ? open_readers(queues, cfg, opt, error)
+						   : open_sockets(queues, cfg, opt, error);
+	if (n < 0)
+		return n;
+	sources[0] = queues[0];
+	if (opt->workers == 1)
+		return 0;
+	rc = hand_on(sources, queues, (unsigned)n, opt);
+	for (int i = 0; rc < 0 && i < n; i++)
+		if (queues[i])
+			queues[i]->ops->close(queues[i]);
 	return rc;
 }
 
@@ -168,6 +203,8 @@ int sources_open(struct source *sources[], unsigned workers, const struct config
 		.groups_n = groups ? groups_of(steer->table, groups) : 0,
 		.ring_mib = (uint32_t)cfg->source.ring_mib,
 		.promiscuous = cfg->source.promiscuous,
+		.timestamps = (enum source_timestamps)cfg->source.timestamps,
+		.wait_when_gone = cfg->source.on_gone == ON_GONE_WAIT,
 	};
 	char error[256] = "out of memory";
 	int rc = -ENOMEM;

@@ -5,6 +5,8 @@
 #include "capture/source.h"
 #include "decode/feed/feed.h"
 
+#define STEER_MIX 0x9e3779b1u /* odd: an address hash's multiplier */
+
 /* steer is what the function looks at; read-only once workers run. */
 struct steer {
 	const struct feed_table *table; /* kept */

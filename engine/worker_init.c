@@ -92,6 +92,7 @@ void worker_note_losses(struct worker *w, uint64_t now_ns)
 	w->source->ops->stats(w->source, &stats);
 	for (int i = 0; i < REASON_COUNT; i++)
 		losses += stats.dropped[i];
+	losses += stats.outages;
 	atomic_store_explicit(&w->setup->losses[w->index], losses, memory_order_relaxed);
 	losses = 0;
 	for (unsigned i = 0; i < w->setup->cfg->engine.workers; i++)
@@ -283,6 +284,9 @@ void worker_stages(const struct worker *w, struct ledger_cut *cut)
 		entered += src.dropped[i];
 	src.dropped[REASON_filtered] += src.filtered;
 	stage(cut, "capture", "packet", entered, w->counts.packets, src.held, src.dropped);
+	if (w->setup->cfg->engine.workers > 1) /* packets that came to another worker first */
+		stage(cut, "resteer", "packet", src.resteered, src.resteered - src.resteered_held,
+			src.resteered_held, (uint64_t[REASON_COUNT]){0});
 	stage(cut, "frame", "packet", w->counts.packets, w->counts.frames_out, 0,
 		w->counts.dropped);
 	stage(cut, "feed", "packet", feed->packets_in, feed->packets_out, feed->packets_held,

@@ -27,6 +27,7 @@ struct config_ports {
 
 /* Words of the rows, in their order there. */
 enum config_recognise { RECOGNISE_AUTO, RECOGNISE_ON, RECOGNISE_OFF };
+enum config_on_gone { ON_GONE_STOP, ON_GONE_WAIT };
 enum config_family { /* decode.events has bit 1 << FAMILY_x */
 	FAMILY_MBO,
 	FAMILY_MBP,

@@ -1,5 +1,5 @@
 /* Hot path: no allocation, lock, system call or log. */
-#include "capture/afpacket.h"
+#include "capture/afpacket/afpacket.h"
 
 #include <linux/if_ether.h>
 
@@ -9,7 +9,7 @@ enum {
 
 static struct tpacket_block_desc *block_at(const struct afpacket *af, unsigned i)
 {
-	return (struct tpacket_block_desc *)(void *)(af->ring + (size_t)i * AFPACKET_BLOCK);
+	return (struct tpacket_block_desc *)(void *)(af->socket.ring + (size_t)i * AFPACKET_BLOCK);
 }
 
 static void block_give_back(struct afpacket *af)
@@ -17,7 +17,7 @@ static void block_give_back(struct afpacket *af)
 	__atomic_store_n(&block_at(af, af->current)->hdr.bh1.block_status, TP_STATUS_KERNEL,
 		__ATOMIC_RELEASE);
 	af->taken = false;
-	if (++af->current == af->blocks_n)
+	if (++af->current == af->socket.blocks_n)
 		af->current = 0;
 }
 
@@ -62,7 +62,8 @@ static void packet_read(struct afpacket *af, const struct tpacket3_hdr *hdr, str
 		.wire_len = hdr->tp_len,
 		.ts_recv_ns = hdr->tp_sec * UINT64_C(1000000000) + hdr->tp_nsec,
 		.seq = ++af->position,
-		.link = af->link,
+		.link = af->socket.link,
+		.port = (uint16_t)af->index,
 		.kind = PACKET_FRAME,
 		.ts_quality =
 			hdr->tp_status & TP_STATUS_TS_RAW_HARDWARE ? TS_Q_HARDWARE : TS_Q_KERNEL,
@@ -83,7 +84,7 @@ int afpacket_burst(struct source *src, struct packet *pkts, unsigned max)
 
 	if (af->taken && af->left == 0)
 		block_give_back(af);
-	if (src->end != SOURCE_RUNNING)
+	if (src->end != SOURCE_RUNNING || af->away)
 		return 0;
 	if (af->count_max && af->position >= af->count_max) {
 		src->end = SOURCE_END;

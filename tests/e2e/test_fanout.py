@@ -1,0 +1,160 @@
+#!/usr/bin/python3
+"""AF_PACKET with several workers: the kernel puts each packet into the ring of the worker that owns it; an interface that goes.
+
+usage: test_fanout.py [BUILD]
+Which worker owns a packet is decided twice, by a program in the kernel and by steer_packet in ours: packets that the two see
+differently are handed on, and counted as resteer. On real captures of many protocols, tagged and not, there must be none."""
+import glob
+import json
+import os
+import re
+import struct
+import subprocess
+import time
+
+import live_wire as wire
+from live_wire import LEFT, RIGHT, afpacket, difference, edit, exchange, inside, replay, result, send, sh, streams
+
+CORPUS = os.environ.get("PCAP_CORPUS", os.path.join(wire.root, "../shared/data"))
+FEEDS = []
+for channel in range(4):
+    FEEDS += ["--feed", "itch50@233.54.12.%d:%d,channel=%d,line=A" % (111 + channel, 26477 + channel, channel)]
+    FEEDS += ["--feed", "itch50@233.49.196.%d:%d,channel=%d,line=B" % (111 + channel, 26477 + channel, channel)]
+# ITCH times count from midnight of the day of receipt: what is sent live is of today
+TODAY = subprocess.run(["date", "+%FT10:00:00"], env={"TZ": "America/New_York"}, stdout=subprocess.PIPE, text=True).stdout.strip()
+TAG = bytes((0x81, 0, 0x20, 77))
+
+
+def stage(program, name):
+    """[entered, left, dropped, held] of a stage in the last ledger it printed."""
+    found = re.findall(r"^%s +packet +(\d+) +(\d+) +(\d+) +(\d+)" % name, program.text(), re.M)
+    return [int(n) for n in found[-1]] if found else None
+
+
+def workers_of(program):
+    """Packets that each worker took, by the last ledger among its events."""
+    with open(os.path.join(wire.work, program.name)) as file:
+        ledgers = [e["ledger"] for e in map(json.loads, file) if "ledger" in e]
+    return [int(s.get("left", 0)) for s in ledgers[-1]["stages"] if s["stage"] == "capture"]
+
+
+def frames_of(paths, tagged):
+    """One capture of the Ethernet frames of many that fit the wire, without the kernel's own protocols' answers."""
+    out, n = [struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1)], 0
+    for path in paths:
+        with open(path, "rb") as file:
+            raw = file.read()
+        order = {b"\xd4\xc3\xb2\xa1": "<", b"\xa1\xb2\xc3\xd4": ">"}.get(raw[:4])
+        if not order or struct.unpack(order + "I", raw[20:24])[0] != 1:
+            continue
+        at = 24
+        while at + 16 <= len(raw) and n < 20000:
+            size, length = struct.unpack(order + "II", raw[at + 8:at + 16])
+            frame = raw[at + 16:at + 16 + size]
+            at += 16 + size
+            if size == length and 60 <= size <= 1514:
+                frame = frame[:12] + TAG + frame[12:] if tagged else frame
+                out += struct.pack("<IIII", n // 1000, n % 1000, len(frame), len(frame)), frame
+                n += 1
+    with open(os.path.join(wire.work, "corpus.pcap"), "wb") as file:
+        file.write(b"".join(out))
+    return n
+
+
+def same_worker():
+    paths = sorted(glob.glob(CORPUS + "/net/*/*.pcap"))
+    if not paths:
+        print("skip - real captures through the fan-out: no captures (set PCAP_CORPUS)")
+        return
+    for tagged in False, True:
+        frames = frames_of(paths, tagged)
+        p = afpacket("corpus", "--workers", "3", *FEEDS)
+        send("corpus", 20000)
+        status = p.stop()
+        entered, left, dropped = p.captured()
+        handed = stage(p, "resteer")
+        result(frames > 5000 and status == 0 and p.balanced() and entered >= frames and dropped == 0 and
+               handed[0] == handed[1] <= 1,  # one of them has a TCP header that is wrong: nobody decodes it
+               "%d %sframes of real captures reach their worker through the kernel" % (frames, "tagged " * tagged),
+               "%s entered, resteer %s" % (entered, handed))
+
+
+def same_events():
+    sh(wire.SIM, "--quiet", "--messages", "16000", "--channels", "4", "--instruments", "20", "--start-time", TODAY, "--pcap", wire.work + "/sim.pcap")
+    edit("sim", "plain", lambda number, frame: frame)
+    edit("sim", "tags", lambda number, frame: frame[:12] + TAG + frame[12:])
+    want = replay("plain", *FEEDS)
+    for name in "plain", "tags":
+        p = afpacket("fan." + name, "--workers", "3", *FEEDS)
+        send(name, 20000)
+        status = p.stop()
+        got = streams(p.name)
+        wrong = difference(got, want)
+        result(not wrong and status == 0 and p.balanced() and stage(p, "resteer") == [0, 0, 0, 0],
+               "3 workers, %s: the events of the file, no packet handed on" % name, wrong or p.text()[-300:])
+        took = workers_of(p)
+        result(len(took) == 3 and min(took) > 500, "3 workers, %s: each takes packets" % name, took)
+
+
+def refused():
+    """A feed table that is too long for the kernel: one socket, and packets are handed on."""
+    sh(wire.SIM, "--quiet", "--messages", "4000", "--channels", "4", "--instruments", "20", "--start-time", TODAY, "--pcap", wire.work + "/few.pcap")
+    many = ["--set", "engine.channels_max=2000"]
+    for i in range(700):
+        many += ["--feed", "itch50@239.%d.%d.1:26477,channel=%d" % (1 + i // 200, i % 200, 100 + i)]
+    p = afpacket("long", "--workers", "3", *FEEDS, *many)
+    send("few", 5000)
+    status = p.stop()
+    handed = stage(p, "resteer")
+    wrong = difference(streams("long"), replay("few", *FEEDS))
+    result(status == 0 and not wrong and "too long for a program" in p.text() and handed[0] == handed[1] > 100 and p.balanced(),
+           "a feed table too long for the kernel: said, and packets are handed on, counted as resteer", "%s %s" % (handed, wrong))
+
+
+def gaps(program):
+    return [e["gap"] for s in streams(program.name).values() for e in s if "gap" in e]
+
+
+def numbers(found):
+    """(channel, sequence) of every message that made an event."""
+    return {(e.get("channel", 0), int(e["seq"])) for s in found.values() for e in s if "template_id" in e}
+
+
+def goes_and_comes():
+    """The interface goes down, and comes back; is removed, and made again: what was lost meanwhile is our loss."""
+    sh(wire.SIM, "--quiet", "--messages", "6000", "--channels", "4", "--instruments", "20", "--lines", "A", "--no-fix",
+       "--start-time", TODAY, "--pcap", wire.work + "/trip.pcap")
+    frames = edit("trip", "all", lambda number, frame: frame)
+    part = frames // 5
+    for i in range(5):
+        edit("trip", "part%d" % i, lambda number, frame, i=i: frame if number // part == i or (i == 4 and number >= 5 * part) else None)
+    p = {n: afpacket("trip.%d" % n, "--workers", str(n), "--set", "source.on_gone=wait", *FEEDS) for n in (1, 3)}
+    send("part0", 5000)
+    sh(*inside(RIGHT, "ip", "link", "set", "wire1", "down"))
+    time.sleep(.3)
+    # what comes while it is down is lost: part1 is never sent, as the peer has no carrier
+    sh(*inside(RIGHT, "ip", "link", "set", "wire1", "up"))
+    time.sleep(.6)
+    send("part2", 5000)
+    sh(*inside(LEFT, "ip", "link", "delete", "wire0"))
+    time.sleep(.3)
+    wire.wire_make()
+    time.sleep(.6)
+    send("part4", 5000)
+    sent = set().union(*(numbers(replay(name, *FEEDS)) for name in ("part0", "part2", "part4")))
+    ends = {c: [f(seq for channel, seq in sent if channel == c) for f in (min, max)] for c in range(4)}
+    missing = {(c, seq) for c, seq in numbers(replay("all", *FEEDS)) - sent if ends[c][0] < seq < ends[c][1]}
+    for n, program in p.items():
+        status = program.stop()
+        text, found = program.text(), gaps(program)
+        result(status == 0 and program.balanced() and text.count("went away, waiting") == 2 and text.count("the interface is back") == 2,
+               "%d workers: an interface that went down, and one that was removed, are waited for" % n, text[-500:])
+        taken = numbers(streams(program.name))
+        result(taken == sent, "%d workers: everything sent while it was up was taken" % n, "%d of %d" % (len(taken), len(sent)))
+        result(missing and sum(int(g["lost_messages"]) for g in found) == len(missing) and {g.get("cause") for g in found} == {"CAUSE_LOCAL"},
+               "%d workers: every message of that time is in a gap that is local" % n, "%d missing, %s" % (len(missing), found))
+        result(stage(program, "resteer") in (None, [0, 0, 0, 0]), "%d workers: and the kernel spreads again as before" % n,
+               stage(program, "resteer"))
+
+
+wire.run("AF_PACKET with several workers", same_worker, same_events, refused, goes_and_comes)
