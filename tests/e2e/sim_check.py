@@ -298,7 +298,7 @@ def main():
         for number, (line, message) in enumerate(zip(truth, messages)):
             said, event = json.loads(line), parse(message, midnight)
             types[event["type"]] += 1
-            if said.pop("seq") != number + 1 or said.pop("channel") != 0:
+            if said.pop("seq") != number + 1 or said.pop("channel") != 0 or said.pop("session") != "SIM0000001":
                 wrong("truth %d has another number" % number)
             if "stock" not in event and event["locate"]:
                 event["stock"] = books.names.get(event["locate"])
@@ -361,4 +361,5 @@ def main():
     finish()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -26,10 +26,11 @@ result() { # STATUS TEXT
 # run OPTIONS…: all files of one run in $dir
 run() {
 	(cd "$dir" && timeout 120 "$sim" --quiet --pcap sim.pcap --truth sim.jsonl --truth-fix sim.fix.jsonl --books sim.books \
-		--binaryfile sim.bin "$@")
+		--binaryfile sim.bin --truth-wire sim.wire "$@" && "$sim" --print-feeds "$@" >sim.feeds)
 }
 
 check() { python3 "$here/sim_check.py" "$dir" "$@"; }
+wire() { python3 "$here/sim_wire.py" "$dir" "$@"; }
 
 # refused TEXT PATTERN OPTIONS…: exit status 2 and a message that holds PATTERN
 refused() {
@@ -43,7 +44,8 @@ refused() {
 
 # finds TEXT FILE OFFSET: the checker notices one changed byte
 finds() {
-	local text=$1 file=$2 at=$3
+	local text=$1 file=$2 at=$3 check=check
+	[[ $file == sim.wire ]] && check=wire
 	cp "$dir/$file" "$dir/saved"
 	python3 - "$dir/$file" "$at" <<-'EOF'
 		import sys
@@ -53,7 +55,7 @@ finds() {
 		    f.seek(-1, 1)
 		    f.write(bytes([byte ^ 1]))
 	EOF
-	! check >/dev/null 2>&1
+	! $check >/dev/null 2>&1
 	result $? "$text"
 	mv "$dir/saved" "$dir/$file"
 }
@@ -61,7 +63,9 @@ finds() {
 run --messages 60000 --instruments 100 && cp "$dir"/sim.pcap "$dir"/first.pcap && cp "$dir"/sim.jsonl "$dir"/first.jsonl
 check
 result $? 'a day of 60,000 messages is the same in capture, BinaryFILE, truth and books'
-finds 'a wrong byte in a packet is noticed' sim.pcap 50000
+wire depth=0 loss=0
+result $? 'every packet is where the truth of the wire has it, and none else'
+finds 'a wrong byte in a packet is noticed' sim.pcap "$(grep -abo 'SIM0000001' "$dir/sim.pcap" | sed -n '500s/:.*//p' | awk '{print $1+30}')"
 finds 'a wrong byte in the BinaryFILE is noticed' sim.bin 60001
 finds 'a wrong digit in the books is noticed' sim.books "$(grep -abo '"shares":[0-9]' "$dir/sim.books" | sed -n '50s/:.*//p' | awk '{print $1+9}')"
 finds 'a wrong digit in the truth is noticed' sim.jsonl "$(grep -abo '"price":[0-9]' "$dir/sim.jsonl" | sed -n '99s/:.*//p' | awk '{print $1+8}')"
@@ -69,6 +73,19 @@ finds 'a wrong digit in the FIX truth is noticed' sim.fix.jsonl "$(grep -abo '\[
 run --messages 60000 --instruments 100
 cmp -s "$dir/sim.pcap" "$dir/first.pcap" && cmp -s "$dir/sim.jsonl" "$dir/first.jsonl"
 result $? 'the same seed and options give the same bytes'
+faults=(--loss .02 --dup .03 --reorder '.05,6' --outage 'A:.2:.1,B:.5:.05')
+run --messages 60000 --instruments 100 "${faults[@]}"
+wire loss=.02 late=.05 twice=.03 depth=6 outage=A:.2:.3,B:.5:.55 clean=first.pcap && cmp -s "$dir/sim.jsonl" "$dir/first.jsonl"
+result $? 'loss, repetition, disorder and outages are as asked and as told, and change nothing else'
+cp "$dir/sim.wire" "$dir/other.wire"
+finds 'a packet more in the truth of the wire is noticed' sim.wire "$(grep -abo '"count":[1-9]' "$dir/sim.wire" | sed -n '99s/:.*//p' | awk '{print $1+8}')"
+run --messages 60000 --instruments 100 "${faults[@]}"
+cmp -s "$dir/sim.wire" "$dir/other.wire"
+result $? 'the same seed makes the same faults'
+run --messages 60000 --instruments 100 "${faults[@]}" --seed 3 --loss-a .1 --channels 2 --new-session-at 30000
+wire late=.05 twice=.03 depth=6 outage=A:.2:.3,B:.5:.55 && ! cmp -s "$dir/sim.wire" "$dir/other.wire" &&
+	[[ $(cut -d'"' -f10 "$dir/sim.wire" | sort -u | tr '\n' ' ') == 'SIM0000001 SIM0000002 SIM0000003 SIM0000004 ' ]]
+result $? 'two channels of two sessions each'
 run --messages 60000 --instruments 100 --seed 2
 ! cmp -s "$dir/sim.pcap" "$dir/first.pcap" && check
 result $? 'another seed gives another day, as right as the first'
@@ -101,6 +118,10 @@ refused 'a day too short for its instruments is refused' 'give 19712 or more' --
 refused 'no multicast group is refused' 'expected a multicast group' --group-a 10.0.0.1
 refused 'a date that is none is refused' 'expected YYYY-MM-DD' --start-time yesterday
 refused 'two lengths are refused' 'exclude each other' --seconds 1 --messages 100000
+refused 'a chance above 1 is refused' 'from 0 to 1' --loss 1.5
+refused 'a depth out of range is refused' 'DEPTH from 1 to' --reorder .1,99
+refused 'an outage of no line is refused' 'LINE A or B' --outage C:1:1
+refused 'a session behind the end of the day is refused' 'the day has 100000 messages' --new-session-at 200000
 refused 'an option without its value is refused' 'needs a value' --pcap --quiet
 "$sim" --live nosuch0 2>&1 | grep -q 'No such device'
 result $? 'an interface that is not there is named'

@@ -12,76 +12,95 @@ static void be(uint8_t *p, uint64_t v, int n)
 	}
 }
 
-/* line_send is the one way out of a line: loss, repetition and disorder belong here. */
-static void line_send(struct line *line, uint64_t ts_ns, const uint8_t *payload, size_t len)
-{
-	ts_ns += line->delay_ns + (line->jitter_ns ? rng_below(&line->rng, line->jitter_ns) : 0);
-	if (ts_ns <= line->sent_ns)
-		ts_ns = line->sent_ns + 1; /* a line keeps its order */
-	line->sent_ns = ts_ns;
-	line->packets++;
-	wire_udp(line->wire, ts_ns, &line->from, &line->to, line->ident++, payload, len);
-}
-
 /* header: sequence of the first message, or of the next one if there is none. */
-static void header(struct line *line, uint64_t seq, uint16_t count)
+static void header(struct parcel *parcel, uint32_t count)
 {
-	memcpy(line->packet, line->session, 10);
-	be(line->packet + 10, seq, 8);
-	be(line->packet + 18, count, 2);
+	memcpy(parcel->bytes, parcel->session, 10);
+	be(parcel->bytes + 10, parcel->seq, 8);
+	be(parcel->bytes + 18, count, 2);
 }
 
-static void packet_close(struct line *line, uint64_t ts_ns)
+static void packet_close(struct mold *mold, uint64_t ts_ns)
 {
-	header(line, line->next_seq - line->count, line->count);
-	line_send(line, ts_ns, line->packet, line->len);
-	line->len = MOLD_HEADER;
-	line->count = 0;
-	line->due_ns = ts_ns + line->heartbeat_ns;
+	struct parcel *parcel = &mold->parcel;
+
+	header(parcel, parcel->count);
+	line_send(mold->line, ts_ns, parcel);
+	parcel->seq += parcel->count;
+	parcel->count = 0;
+	parcel->len = MOLD_HEADER;
+	mold->due_ns = ts_ns + mold->heartbeat_ns;
 }
 
-static void empty_packet(struct line *line, uint64_t ts_ns, uint16_t count)
+static void empty_packet(struct mold *mold, uint64_t ts_ns, bool end)
 {
-	header(line, line->next_seq, count);
-	line_send(line, ts_ns, line->packet, MOLD_HEADER);
-	line->due_ns = ts_ns + line->heartbeat_ns;
+	struct parcel *parcel = &mold->parcel;
+
+	header(parcel, end ? END_OF_SESSION : 0);
+	parcel->kind = end ? "end" : "heartbeat";
+	line_send(mold->line, ts_ns, parcel);
+	parcel->kind = "data";
+	mold->due_ns = ts_ns + mold->heartbeat_ns;
 }
 
-void line_start(struct line *line, uint64_t ts_ns)
+void mold_start(struct mold *mold, uint64_t ts_ns, const char *session)
 {
-	line->next_seq = 1;
-	line->len = MOLD_HEADER;
-	empty_packet(line, ts_ns, 0);
+	mold->parcel.seq = 1;
+	mold->parcel.count = 0;
+	mold->parcel.len = MOLD_HEADER;
+	memcpy(mold->parcel.session, session, 10);
+	empty_packet(mold, ts_ns, false);
 }
 
-void line_message(struct line *line, uint64_t ts_ns, const uint8_t *msg, size_t len)
+void mold_message(struct mold *mold, uint64_t ts_ns, const uint8_t *msg, size_t len)
 {
-	if (line->count && line->len + 2 + len > line->payload_max)
-		packet_close(line, ts_ns);
-	if (!line->count)
-		line->due_ns = ts_ns + rng_below(&line->rng, line->hold_ns);
-	be(line->packet + line->len, len, 2);
-	memcpy(line->packet + line->len + 2, msg, len);
-	line->len += 2 + len;
-	line->count++;
-	line->next_seq++;
+	struct parcel *parcel = &mold->parcel;
+
+	if (parcel->count && parcel->len + 2 + len > mold->payload_max)
+		packet_close(mold, ts_ns);
+	if (!parcel->count)
+		mold->due_ns = ts_ns + rng_below(&mold->rng, mold->hold_ns);
+	be(parcel->bytes + parcel->len, len, 2);
+	memcpy(parcel->bytes + parcel->len + 2, msg, len);
+	parcel->len += 2 + len;
+	parcel->count++;
 }
 
-void line_tick(struct line *line, uint64_t ts_ns)
+void mold_tick(struct mold *mold, uint64_t ts_ns)
 {
-	while (line->due_ns <= ts_ns) {
-		if (line->count)
-			packet_close(line, line->due_ns);
+	while (mold->due_ns <= ts_ns) {
+		if (mold->parcel.count)
+			packet_close(mold, mold->due_ns);
 		else
-			empty_packet(line, line->due_ns, 0);
+			empty_packet(mold, mold->due_ns, false);
 	}
+	line_tick(mold->line, ts_ns);
 }
 
-uint64_t line_end(struct line *line, uint64_t ts_ns)
+uint64_t mold_due(const struct mold *mold)
 {
-	if (line->count)
-		packet_close(line, ts_ns);
+	uint64_t late_ns = line_due(mold->line);
+
+	return mold->due_ns < late_ns ? mold->due_ns : late_ns;
+}
+
+static void end_session(struct mold *mold, uint64_t ts_ns, uint64_t apart_ns)
+{
+	if (mold->parcel.count)
+		packet_close(mold, ts_ns);
+	line_flush(mold->line);
 	for (int i = 1; i <= 3; i++)
-		empty_packet(line, ts_ns + (uint64_t)i * line->heartbeat_ns / 10, END_OF_SESSION);
-	return line->sent_ns;
+		empty_packet(mold, ts_ns + (uint64_t)i * apart_ns, true);
+}
+
+void mold_session(struct mold *mold, uint64_t ts_ns, const char *session)
+{
+	end_session(mold, ts_ns, 0);
+	mold_start(mold, ts_ns, session);
+}
+
+void mold_end(struct mold *mold, uint64_t ts_ns)
+{
+	end_session(mold, ts_ns, mold->heartbeat_ns / 10);
+	line_flush(mold->line);
 }

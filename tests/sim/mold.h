@@ -1,42 +1,34 @@
-/* mold: lines A and B of a channel: the same messages as MoldUDP64 packets, cut and timed by each
- * line for itself. */
+/* mold: the messages of a channel as MoldUDP64 packets; each line cuts and times them for itself. */
 #pragma once
 
-#include "tests/sim/rng.h"
-#include "tests/sim/wire.h"
+#include "tests/sim/line.h"
 
 #define MOLD_HEADER 20
 
-struct line {
-	struct wire *wire;
-	struct addr from, to;
-	char session[10];
+struct mold {
+	struct line *line;
 	struct rng rng;
 	uint32_t payload_max;
-	uint32_t hold_ns; /* a packet waits at most so long for more messages */
-	uint32_t delay_ns, jitter_ns;
+	uint32_t hold_ns;      /* a packet waits at most so long for more messages */
 	uint64_t heartbeat_ns; /* silence before a heartbeat */
 
-	uint8_t packet[1472];
-	size_t len;
-	uint16_t count;
-	uint64_t next_seq; /* of the next message */
-	uint64_t due_ns;   /* of the open packet, else of the next heartbeat */
-	uint64_t sent_ns;
-	uint16_t ident;
-	uint64_t packets;
+	struct parcel parcel; /* the open packet; its seq is that of its first message */
+	uint64_t due_ns;      /* of the open packet, else of the next heartbeat */
 };
 
-/* line_start opens a line at ts_ns with a heartbeat; the caller has set the fields above the empty
- * line. */
-void line_start(struct line *line, uint64_t ts_ns);
+/* mold_start opens a session at ts_ns with a heartbeat; the caller has set the fields above the empty line.
+ * Takes session: 10 characters, copied */
+void mold_start(struct mold *mold, uint64_t ts_ns, const char *session);
 
-/* line_message appends a message; the caller has called line_tick(ts_ns). */
-void line_message(struct line *line, uint64_t ts_ns, const uint8_t *msg, size_t len);
+/* mold_message appends a message; the caller has called mold_tick(ts_ns). */
+void mold_message(struct mold *mold, uint64_t ts_ns, const uint8_t *msg, size_t len);
 
-/* line_tick sends what is due at ts_ns or before: the open packet, or heartbeats. */
-void line_tick(struct line *line, uint64_t ts_ns);
+/* mold_tick sends what is due at ts_ns or before: the open packet, or heartbeats, and what the line held back. */
+void mold_tick(struct mold *mold, uint64_t ts_ns);
+uint64_t mold_due(const struct mold *mold);
 
-/* line_end sends the open packet and the end of the session, three times. Returns the time of the
- * last. */
-uint64_t line_end(struct line *line, uint64_t ts_ns);
+/* mold_session ends the session at once and starts another. */
+void mold_session(struct mold *mold, uint64_t ts_ns, const char *session);
+
+/* mold_end sends the open packet, what the line held back, and the end of the session, three times. */
+void mold_end(struct mold *mold, uint64_t ts_ns);

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "tests/sim/flow.h"
+#include "tests/sim/line.h"
 
 #define ROW(option, kind, member, value, lo, hi, text)                                             \
 	{                                                                                          \
@@ -52,6 +53,19 @@ static const struct option {
 		"a packet waits up to so long for more messages; line B 30 % more"),
 	ROW("--heartbeat-ms", U32, heartbeat_ms, "1000", 1, 60000,
 		"silence before a MoldUDP64 heartbeat"),
+	ROW("--loss", REAL, loss, "0", 0, 1,
+		"chance of a packet to be lost, on each line for itself"),
+	ROW("--loss-a", REAL, loss_a, NULL, 0, 1, "the same of line A alone (default --loss)"),
+	ROW("--loss-b", REAL, loss_b, NULL, 0, 1, ""),
+	ROW("--dup", REAL, dup, "0", 0, 1, "chance of a packet to come twice"),
+	ROW("--reorder", TEXT, reorder, NULL, 0, 0,
+		"P[,DEPTH]: chance of a packet to come 1 to DEPTH packets late (default 4), 400 us "
+		"at "
+		"most"),
+	ROW("--outage", TEXT, outage, NULL, 0, 0,
+		"LINE:AT:FOR[,...]: line A or B is silent AT s after the start for FOR s"),
+	ROW("--new-session-at", U64, new_session_at, NULL, 2, 1e12,
+		"message of the day (each channel) that is the first of a new session"),
 	ROW("--pcap", TEXT, pcap, NULL, 0, 0,
 		"FILE: capture with ns time stamps (- is standard output)"),
 	ROW("--pcap-us", TEXT, pcap_us, NULL, 0, 0, "FILE: capture with us time stamps"),
@@ -59,10 +73,14 @@ static const struct option {
 		"IFACE: multicast out of this interface, paced by the clock"),
 	ROW("--live-raw", FLAG, live_raw, NULL, 0, 0,
 		"whole frames, the FIX session too (needs CAP_NET_RAW)"),
+	ROW("--flat-out", FLAG, flat_out, NULL, 0, 0,
+		"live: as fast as it goes, not paced by the clock"),
 	ROW("--binaryfile", TEXT, binaryfile, NULL, 0, 0,
 		"FILE: the messages alone, as Nasdaq's BinaryFILE (channel 0)"),
 	ROW("--truth", TEXT, truth, NULL, 0, 0, "FILE: every market event as a JSON line"),
 	ROW("--truth-fix", TEXT, truth_fix, NULL, 0, 0, "FILE: every FIX message as a JSON line"),
+	ROW("--truth-wire", TEXT, truth_wire, NULL, 0, 0,
+		"FILE: every packet of every line and what became of it"),
 	ROW("--books", TEXT, books, NULL, 0, 0, "FILE: the final books, a JSON line an instrument"),
 	ROW("--no-fix", FLAG, no_fix, NULL, 0, 0, "no order-entry session"),
 	ROW("--fix-rate", REAL, fix_rate, NULL, .001, 1e5,
@@ -74,6 +92,8 @@ static const struct option {
 		"Password (554), planted to be looked for"),
 	ROW("--fix-secret", TEXT, fix_secret, "Pl4nted=RawData-96", 0, 0,
 		"RawData (96) of the logon, likewise"),
+	ROW("--print-feeds", FLAG, print_feeds, NULL, 0, 0,
+		"only print the --feed words for pkt-sniffer"),
 	ROW("--quiet", FLAG, quiet, NULL, 0, 0, "no summary at the end"),
 };
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -247,6 +267,72 @@ static int group(const char *name, const char *text, uint32_t *out)
 	return -EINVAL;
 }
 
+static int reorder(struct options *o)
+{
+	char *end = NULL, *rest;
+
+	o->late_packets = 4;
+	if (!o->reorder)
+		return 0;
+	o->late = strtod(o->reorder, &end);
+	if (*end == ',' && end != o->reorder) {
+		o->late_packets = (uint32_t)strtoul(end + 1, &rest, 10);
+		end = rest > end + 1 ? rest : end;
+	}
+	if (end != o->reorder && !*end && o->late >= 0 && o->late <= 1 && o->late_packets >= 1 &&
+		o->late_packets <= LATE_MAX)
+		return 0;
+	fprintf(stderr,
+		"feed-sim: --reorder %s: expected P or P,DEPTH, P from 0 to 1, DEPTH from 1 to "
+		"%d\n",
+		o->reorder, LATE_MAX);
+	return -EINVAL;
+}
+
+static int outages(struct options *o)
+{
+	const char *at = o->outage;
+
+	while (at && *at) {
+		char line;
+		double at_s, for_s;
+		int used = 0;
+
+		if (o->outages_n == OUTAGES_MAX ||
+			sscanf(at, "%c:%lf:%lf%n", &line, &at_s, &for_s, &used) != 3 ||
+			(line != 'A' && line != 'B') || !(at_s >= 0 && at_s < 1e6) ||
+			!(for_s > 0 && for_s < 1e6) ||
+			(at[used] && (at[used] != ',' || !at[used + 1]))) {
+			fprintf(stderr,
+				"feed-sim: --outage %s: expected LINE:AT:FOR, LINE A or B, AT and "
+				"FOR in "
+				"seconds, at most %d of them between commas\n",
+				o->outage, OUTAGES_MAX);
+			return -EINVAL;
+		}
+		o->outages[o->outages_n].line = line;
+		o->outages[o->outages_n].at_s = at_s;
+		o->outages[o->outages_n++].for_s = for_s;
+		at += used + (at[used] == ',');
+	}
+	return 0;
+}
+
+static int check_faults(struct options *o)
+{
+	if (o->loss_a < 0)
+		o->loss_a = o->loss;
+	if (o->loss_b < 0)
+		o->loss_b = o->loss;
+	if (o->messages && o->new_session_at > o->messages) {
+		fprintf(stderr,
+			"feed-sim: --new-session-at %lu: the day has %lu messages (--messages)\n",
+			o->new_session_at, o->messages);
+		return -EINVAL;
+	}
+	return reorder(o) < 0 || outages(o) < 0 ? -EINVAL : 0;
+}
+
 static int check(struct options *o)
 {
 	if (o->messages && o->seconds > 0) {
@@ -281,8 +367,9 @@ static int check(struct options *o)
 		fputs("feed-sim: --pcap and --pcap-us exclude each other\n", stderr);
 		return -EINVAL;
 	}
-	if (o->live_raw && !o->live) {
-		fputs("feed-sim: --live-raw needs --live IFACE\n", stderr);
+	if ((o->live_raw || o->flat_out) && !o->live) {
+		fprintf(stderr, "feed-sim: %s needs --live IFACE\n",
+			o->live_raw ? "--live-raw" : "--flat-out");
 		return -EINVAL;
 	}
 	if (strlen(o->fix_user) + strlen(o->fix_password) + strlen(o->fix_secret) > 1000) {
@@ -303,12 +390,12 @@ static int check(struct options *o)
 	if (group("--group-a", o->group_a, &o->addr_a) < 0 ||
 		group("--group-b", o->group_b, &o->addr_b) < 0)
 		return -EINVAL;
-	return start_time(o);
+	return check_faults(o) < 0 ? -EINVAL : start_time(o);
 }
 
 int options_parse(struct options *o, int argc, char **argv)
 {
-	*o = (struct options){0};
+	*o = (struct options){.loss_a = -1, .loss_b = -1};
 	for (size_t i = 0; i < ROWS; i++)
 		if (rows[i].value && option_set(o, &rows[i], rows[i].value) < 0)
 			return -EINVAL;

@@ -14,8 +14,17 @@ struct options {
 	uint32_t port_a, port_b; /* of channel 0; channel n has n more */
 	uint32_t addr_a, addr_b; /* the groups as numbers */
 	uint32_t payload_max, hold_us, heartbeat_ms;
-	const char *pcap, *pcap_us, *binaryfile, *truth, *truth_fix, *books, *live;
-	bool live_raw, no_fix, quiet;
+	double loss, loss_a, loss_b, dup, late; /* chances of a packet, 0 … 1 */
+	uint32_t late_packets;
+	const char *reorder, *outage; /* as given; made from them: late, late_packets and */
+	struct {
+		char line;
+		double at_s, for_s; /* from start_ns */
+	} outages[16];
+	uint32_t outages_n;
+	uint64_t new_session_at; /* number of a message of the day, 0 = never */
+	const char *pcap, *pcap_us, *binaryfile, *truth, *truth_fix, *truth_wire, *books, *live;
+	bool live_raw, flat_out, no_fix, print_feeds, quiet;
 	const char *fix_user, *fix_password, *fix_secret;
 	uint32_t fix_port, fix_heartbeat;
 };

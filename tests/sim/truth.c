@@ -245,9 +245,11 @@ static void details(struct out *out, const struct msg *msg)
 	}
 }
 
-void truth_message(struct out *out, uint32_t channel, uint64_t seq, const struct msg *msg)
+void truth_message(
+	struct out *out, uint32_t channel, const char *session, uint64_t seq, const struct msg *msg)
 {
 	number(out, "{\"channel\":", channel);
+	text(out, ",\"session\":", session);
 	number(out, ",\"seq\":", seq);
 	letter(out, ",\"type\":", msg->type);
 	number(out, ",\"ts\":", msg->ts_ns);

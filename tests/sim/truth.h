@@ -23,8 +23,9 @@ void out_u64(struct out *out, uint64_t v);
 /* out_json_string writes a quoted JSON string; bytes below 0x20 and quotes are escaped. */
 void out_json_string(struct out *out, const char *p, size_t len);
 
-/* truth_message writes one line for a message with its channel and sequence number. */
-void truth_message(struct out *out, uint32_t channel, uint64_t seq, const struct msg *msg);
+/* truth_message writes one line for a message with its channel, session and number in it. */
+void truth_message(struct out *out, uint32_t channel, const char *session, uint64_t seq,
+	const struct msg *msg);
 
 /* truth_books writes one line an instrument: its displayed levels, best first, orders in priority.
  */

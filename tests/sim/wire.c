@@ -287,7 +287,8 @@ static void send_live(struct wire *wire, const struct packet *packet)
 	struct sockaddr_in to = {.sin_family = AF_INET};
 	ssize_t sent;
 
-	wait_until(wire, packet->ts_ns);
+	if (!wire->flat_out)
+		wait_until(wire, packet->ts_ns);
 	memcpy(&to.sin_addr, udp - 4, 4);
 	memcpy(&to.sin_port, udp + 2, 2);
 	for (int tries = 0;; tries++) {

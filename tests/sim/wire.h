@@ -34,8 +34,8 @@ struct wire {
 	struct packet *spare; /* one kept for reuse is enough: push and pop alternate */
 	uint64_t orders, packets, bytes;
 	struct out pcap;
-	bool pcap_us;
-	int udp_fd, raw_fd; /* -1: not live */
+	bool pcap_us, flat_out; /* flat_out: live packets do not wait for their time */
+	int udp_fd, raw_fd;     /* -1: not live */
 	int ifindex;
 	uint64_t first_ns; /* of the simulation */
 	int64_t wall_ns;   /* CLOCK_MONOTONIC when first_ns was now; 0 = not yet */
