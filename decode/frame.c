@@ -77,31 +77,38 @@ static void map_ipv4(struct address *a, const uint8_t *ip)
 static int parse_ipv4(struct bytes in, struct frame *f)
 {
 	size_t header_len, total_len;
+	uint16_t fragment;
 
+	f->net = in.p;
 	if (!bytes_has(in, 20))
 		return -REASON_too_short;
 	header_len = (size_t)(in.p[0] & 15) * 4;
 	total_len = load_be16(in.p + 2);
+	fragment = load_be16(in.p + 6) & 0x3fff; /* more fragments, or an offset */
 	if (in.p[0] >> 4 != 4 || header_len < 20)
 		return -REASON_bad_ip_header;
+	f->ip_version = 4;
+	f->ip_proto = in.p[9];
+	map_ipv4(&f->src, in.p + 12);
+	map_ipv4(&f->dst, in.p + 16);
 	if (header_len > bytes_len(in))
 		return -REASON_truncated;
 	if (total_len == 0) /* left to the NIC by segmentation offload */
 		total_len = bytes_len(in);
 	if (total_len < header_len)
 		return -REASON_bad_ip_header;
-	f->ip_version = 4;
-	f->ip_proto = in.p[9];
-	map_ipv4(&f->src, in.p + 12);
-	map_ipv4(&f->dst, in.p + 16);
-	if (load_be16(in.p + 6) & 0x3fff) /* more fragments, or an offset */
-		return -REASON_fragment;
 
 	bool cut = total_len > bytes_len(in);
 
 	if (!cut) /* what is behind is padding of the link */
 		in.end = in.p + total_len;
 	in.p += header_len;
+	f->transport = in;
+	if (fragment) {
+		f->frag_offset = (uint16_t)(fragment << 3);
+		f->more_fragments = fragment >> 13;
+		return -REASON_fragment;
+	}
 	return parse_transport(in, cut, f);
 }
 
@@ -109,6 +116,7 @@ static int parse_ipv6(struct bytes in, struct frame *f)
 {
 	size_t payload_len;
 
+	f->net = in.p;
 	if (!bytes_has(in, 40))
 		return -REASON_too_short;
 	if (in.p[0] >> 4 != 6)
@@ -145,11 +153,15 @@ static int parse_ipv6(struct bytes in, struct frame *f)
 				return -REASON_truncated;
 			if (load_be16(in.p + 2) & 0xfff9) { /* not an atomic fragment (RFC 6946) */
 				f->ip_proto = in.p[0];
+				f->frag_offset = load_be16(in.p + 2) & 0xfff8;
+				f->more_fragments = in.p[3] & 1;
+				f->transport = (struct bytes){in.p + 8, in.end};
 				return -REASON_fragment;
 			}
 			len = 8;
 			break;
 		default:
+			f->transport = in;
 			return parse_transport(in, cut, f);
 		}
 		if (len > bytes_len(in))
@@ -170,6 +182,7 @@ static int parse_ip(struct bytes in, struct frame *f)
 static int parse_ethertype(struct bytes in, uint16_t type, struct frame *f)
 {
 	while (type == ETHERTYPE_VLAN || type == ETHERTYPE_QINQ || type == ETHERTYPE_QINQ_OLD) {
+		f->net = in.p;
 		if (!bytes_has(in, 4))
 			return -REASON_too_short;
 		if (f->vlans == VLANS_MAX)
@@ -183,7 +196,22 @@ static int parse_ethertype(struct bytes in, uint16_t type, struct frame *f)
 		return parse_ipv4(in, f);
 	if (type == ETHERTYPE_IPV6)
 		return parse_ipv6(in, f);
+	f->net = in.p;
 	return -REASON_not_ip;
+}
+
+uint32_t frame_hash(const struct frame *f)
+{
+	uint32_t h = 0;
+
+	for (unsigned i = f->ip_version == 4 ? 12 : 0; i < 16; i += 4) {
+		uint32_t src = load_be32(f->src.ip + i), dst = load_be32(f->dst.ip + i);
+
+		h = (h ^ src ^ dst) * FRAME_HASH_MIX + src + dst;
+	}
+	h ^= h >> 15;
+	h *= FRAME_HASH_MIX;
+	return h ^ h >> 13;
 }
 
 int frame_parse(struct bytes in, enum link_type link, struct frame *f)

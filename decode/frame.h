@@ -16,7 +16,14 @@ enum link_type { /* LINKTYPE_ numbers of the pcap file formats */
 	LINK_LINUX_SLL2 = 276,
 };
 
-enum { IP_PROTO_TCP = 6, IP_PROTO_UDP = 17 };
+enum {
+	IP_PROTO_ICMP = 1,
+	IP_PROTO_IGMP = 2,
+	IP_PROTO_TCP = 6,
+	IP_PROTO_UDP = 17,
+	IP_PROTO_ICMP6 = 58,
+	IP_PROTO_SCTP = 132,
+};
 
 /* address holds IPv4 as ::ffff:a.b.c.d so that one compare serves both. */
 struct address {
@@ -31,14 +38,41 @@ struct frame {
 	uint8_t tcp_flags;
 	uint8_t vlans;     /* tags seen */
 	uint16_t vlan_tci; /* outermost */
+	bool more_fragments;
+	uint16_t frag_offset; /* bytes; of a fragment */
 	uint32_t tcp_seq, tcp_ack;
-	struct bytes payload; /* of UDP or TCP; borrowed from the packet */
+	struct bytes payload; /* of UDP or TCP; borrowed from the packet, as all that follows */
+	struct bytes
+		transport;  /* what IP carries, as far as it was captured; p NULL: not reached */
+	const uint8_t *net; /* what the link carries: IP, ARP …; NULL: not reached */
 };
+
+/* frame_has_ports says whether what IP carries begins with two ports. */
+static inline bool frame_has_ports(const struct frame *f)
+{
+	return f->frag_offset == 0 && (f->ip_proto == IP_PROTO_UDP || f->ip_proto == IP_PROTO_TCP ||
+					      f->ip_proto == IP_PROTO_SCTP);
+}
+
+/* frame_whole says whether a datagram or segment is there with its ports, though it may be damaged
+ * or cut behind them. Takes  rc: what frame_parse returned for it */
+static inline bool frame_whole(const struct frame *f, int rc)
+{
+	if (f->ip_proto == IP_PROTO_UDP)
+		return rc == 0 || rc == -REASON_bad_udp_length || rc == -REASON_truncated;
+	return f->ip_proto == IP_PROTO_TCP && rc == 0;
+}
+
+#define FRAME_HASH_MIX 0x9e3779b1u /* odd: its multiplier */
+
+/* frame_hash is a hash of the two addresses, both directions alike. It is made of 32-bit words
+ * alone, so that a program of the kernel can make it as well. */
+uint32_t frame_hash(const struct frame *f);
 
 /* frame_parse reads the headers of one packet.
  *
  * Takes    in: the captured bytes, borrowed; any length is safe
- * Returns  0 with f filled (TCP segments without payload included), or -REASON_x; a fragment or a
- *          protocol other than UDP and TCP still has addresses in f (ports 0)
+ * Returns  0 with f filled (TCP segments without payload included), or -REASON_x with f filled as
+ *          far as the headers went: ip_version not 0 says that there are addresses (ports 0)
  * Spec     IEEE 802.1Q; RFC 791, 8200, 768, 9293 */
 int frame_parse(struct bytes in, enum link_type link, struct frame *f);

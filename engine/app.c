@@ -25,6 +25,7 @@ int app_feeds(struct app *app, const struct config *cfg)
 {
 	struct feed_line *lines = calloc(cfg->feeds_n + 1, sizeof(*lines));
 	char error[CONFIG_ERROR];
+	uint32_t families;
 	int rc = -ENOMEM;
 
 	app->cfg = cfg;
@@ -46,15 +47,20 @@ int app_feeds(struct app *app, const struct config *cfg)
 		if (rc < 0)
 			LOG(ERROR, "%s", error);
 	}
+	families = config_families(cfg);
 	app->setup = (struct worker_setup){
 		.cfg = cfg,
 		.table = &app->table,
+		.families = families,
 		.recognise = cfg->decode.recognise == RECOGNISE_ON ||
-			     (cfg->decode.recognise == RECOGNISE_AUTO && cfg->feeds_n == 0),
+			     (cfg->decode.recognise == RECOGNISE_AUTO && cfg->feeds_n == 0 &&
+				     families & FAMILIES_MD),
 		.file = file_line(&app->table),
 		.boot_id = app->boot_id,
 	};
-	app->steer = (struct steer){&app->table, app->setup.recognise, app->workers_n};
+	app->steer = (struct steer){&app->table, app->setup.recognise, app->workers_n,
+		families & (1u << FAMILY_PACKET | 1u << FAMILY_APP) ? (uint32_t)cfg->decode.buckets
+								    : 0};
 free_lines:
 	free(lines);
 	return rc;

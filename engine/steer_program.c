@@ -271,7 +271,7 @@ static void hash_emit(struct assembly *as, unsigned version)
 		calculate_x(as, BPF_XOR);
 		load_x(as, DST + i);
 		calculate_x(as, BPF_XOR);
-		calculate(as, BPF_MUL, STEER_MIX);
+		calculate(as, BPF_MUL, FRAME_HASH_MIX);
 		calculate_x(as, BPF_ADD);
 		load_x(as, SRC + i);
 		calculate_x(as, BPF_ADD);
@@ -284,9 +284,11 @@ static void hash_emit(struct assembly *as, unsigned version)
 		calculate_x(as, BPF_XOR);
 		if (shift == 13)
 			break;
-		calculate(as, BPF_MUL, STEER_MIX);
+		calculate(as, BPF_MUL, FRAME_HASH_MIX);
 		store(as, HASH);
 	}
+	if (as->steer->buckets)
+		calculate(as, BPF_MOD, as->steer->buckets);
 	calculate(as, BPF_MOD, as->steer->workers);
 	emit(as, BPF_RET | BPF_A, 0);
 }

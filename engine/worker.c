@@ -3,6 +3,23 @@
 
 #include "engine/worker_hooks.h"
 
+/* show makes events of a packet that is nobody's. Returns 0, or rc when there was nothing to say. */
+static int show(struct worker *w, const struct packet *pkt, const struct frame *f, int rc)
+{
+	struct packet_facts facts = {pkt->seq, pkt->ts_recv_ns, pkt->wire_len, pkt->link};
+
+	return net_frame(&w->net, bytes_of(pkt->data, pkt->caplen), f, rc, &facts);
+}
+
+/* take_segment: what a segment is refused for is counted by tcp_streams. */
+static void take_segment(struct worker *w, const struct packet *pkt, const struct frame *f)
+{
+	int rc = tcp_streams_segment(&w->tcp, f, pkt->ts_recv_ns);
+
+	if (rc < 0 && w->shows && show(w, pkt, f, rc) == 0)
+		tcp_pass(&w->tcp.tcp, (enum reason) - rc);
+}
+
 /* The way of a packet. */
 static void take_packet(struct worker *w, const struct packet *pkt)
 {
@@ -19,7 +36,9 @@ static void take_packet(struct worker *w, const struct packet *pkt)
 		if (rc == 0 && f.ip_proto == IP_PROTO_UDP)
 			rc = feeds_datagram(&w->feeds, &f, pkt->ts_recv_ns);
 		else if (rc == 0)
-			tcp_streams_segment(&w->tcp, &f, pkt->ts_recv_ns);
+			take_segment(w, pkt, &f);
+		if (rc < 0 && w->shows)
+			rc = show(w, pkt, &f, rc);
 		break;
 	case PACKET_MESSAGE:
 		rc = feeds_body(&w->feeds, &w->setup->file, in, pkt->seq, pkt->ts_recv_ns);
@@ -66,6 +85,8 @@ unsigned worker_do_work(struct worker *w)
 	}
 	for (int i = 0; i < n; i++)
 		take_packet(w, &pkts[i]);
+	if (n > 0 && w->shows)
+		net_poll(&w->net, pkts[n - 1].ts_recv_ns);
 	events_flush(&w->events);
 	if (n <= 0 && !w->ended && (n < 0 || w->source->end != SOURCE_RUNNING)) {
 		worker_finish(w);

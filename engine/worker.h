@@ -6,6 +6,7 @@
 
 #include "capture/source.h"
 #include "decode/feed/feed.h"
+#include "decode/net/net.h"
 #include "decode/tcp/tcp_streams.h"
 #include "engine/config/config.h"
 #include "publish/ledger.h"
@@ -22,6 +23,7 @@ struct worker_setup {
 	const struct config *cfg;
 	const struct feed_table *table; /* the feed table: copied by each worker */
 	bool recognise;                 /* recognise feeds by their bytes */
+	uint32_t families;              /* bit 1 << FAMILY_x: published */
 	struct feed_line file;          /* whose messages a message file holds */
 	struct ledger *ledger;
 	uint64_t boot_id;
@@ -39,12 +41,14 @@ struct worker {
 	struct events events;
 	struct feeds feeds;
 	struct tcp_streams tcp;
+	struct net net;
 	struct streams *streams;
 	struct stream *ops;
 	struct worker_counts counts;
 	uint32_t families;  /* bit 1 << FAMILY_x: published */
 	uint64_t losses_ns; /* when the source was last asked for its losses */
 	uint8_t ts_quality; /* of the newest packet */
+	bool shows;         /* packets that are nobody's become events */
 	bool ended;         /* the source has ended and everything is in the rings */
 	pthread_t thread;
 	bool started;
@@ -72,6 +76,7 @@ void worker_finish(struct worker *w);
 int worker_start(struct worker *w);
 void worker_join(struct worker *w);
 
-/* worker_stages adds the worker's stages to a cut: capture, frame, feed, message, tcp, fix, event.
+/* worker_stages adds the worker's stages to a cut: capture, frame, feed, message, tcp, fix, dns,
+ * event.
  */
 void worker_stages(const struct worker *w, struct ledger_cut *cut);

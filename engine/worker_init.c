@@ -25,6 +25,11 @@ const uint8_t family_of_type[] = {
 	[EVENT_GAP] = FAMILY_STATUS,
 	[EVENT_UNKNOWN] = FAMILY_STATUS,
 	[EVENT_LEDGER] = FAMILY_OPS,
+	[EVENT_PACKET] = FAMILY_PACKET,
+	[EVENT_ICMP] = FAMILY_APP,
+	[EVENT_DNS] = FAMILY_APP,
+	[EVENT_TALKER] = FAMILY_FLOW,
+	[EVENT_TRAFFIC] = FAMILY_FLOW,
 };
 
 uint64_t worker_now_ns(void)
@@ -61,6 +66,11 @@ static void *fix_stream(void *ctx, const struct fix_session *session)
 {
 	return open_stream(
 		ctx, DOMAIN_FIX, (struct str){session->name, session->name_len}, session->channel);
+}
+
+static void *net_stream(void *ctx, uint32_t bucket)
+{
+	return open_stream(ctx, DOMAIN_NET, STR(""), bucket);
 }
 
 static void session_changed(void *ctx, void *stream, struct str session)
@@ -135,6 +145,15 @@ void worker_send_report(struct worker *w)
 	atomic_store_explicit(&w->report, NULL, memory_order_release);
 }
 
+static uint32_t power_of_two(uint64_t least)
+{
+	uint32_t size = 1;
+
+	while (size < least)
+		size *= 2;
+	return size;
+}
+
 int worker_init(struct worker *w, unsigned index, const struct worker_setup *setup,
 	struct source *source, const struct streams_options *streams)
 {
@@ -163,16 +182,30 @@ int worker_init(struct worker *w, unsigned index, const struct worker_setup *set
 			},
 		.message_max = message_max,
 		.sessions_max = (uint32_t)cfg->fix.sessions_max,
-		.fix = true,
+		.fix = setup->families >> FAMILY_FIX & 1 &&
+		       (cfg->decode.recognise != RECOGNISE_OFF || cfg->fix.ports.n),
 		.fix_ports = cfg->fix.ports.v,
 		.fix_ports_n = cfg->fix.ports.n,
+	};
+	struct net_options net = {
+		.packets = setup->families >> FAMILY_PACKET & 1,
+		.transactions = setup->families >> FAMILY_APP & 1,
+		.data_max = (uint32_t)cfg->decode.packet_bytes,
+		.buckets = (uint32_t)cfg->decode.buckets,
+		.questions_max = power_of_two(cfg->decode.questions_max),
+		.udp_first = setup->recognise,
 	};
 	struct feed_hooks feed_hooks = {w, feed_stream, session_changed, feed_assumed};
 	struct fix_hooks fix_hooks = {w, fix_stream, session_changed};
 	int rc;
 
 	*w = (struct worker){
-		.index = index, .setup = setup, .source = source, .families = cfg->decode.events};
+		.index = index,
+		.setup = setup,
+		.source = source,
+		.families = setup->families,
+		.shows = net.packets || net.transactions,
+	};
 	rc = streams_open(&w->streams, streams);
 	if (rc < 0)
 		return rc;
@@ -187,12 +220,17 @@ int worker_init(struct worker *w, unsigned index, const struct worker_setup *set
 	rc = tcp_streams_init(&w->tcp, &tcp, &fix_hooks, &w->feeds, &w->events);
 	if (rc < 0)
 		goto free_feeds;
+	rc = net_init(&w->net, &net, net_stream, w, &w->events);
+	if (rc < 0)
+		goto free_tcp;
 	if (index == 0)
 		w->ops = open_stream(w, DOMAIN_OPS, str_of(cfg->engine.name), 0);
 	if (w->ops)
 		stream_clock(w->streams, w->ops, TS_Q_USER, 0);
 	return 0;
 
+free_tcp:
+	tcp_streams_free(&w->tcp);
 free_feeds:
 	feeds_free(&w->feeds);
 free_events:
@@ -204,6 +242,7 @@ close_streams:
 
 unsigned worker_close(struct worker *w)
 {
+	net_free(&w->net);
 	tcp_streams_free(&w->tcp);
 	feeds_free(&w->feeds);
 	events_free(&w->events);
@@ -215,6 +254,7 @@ void worker_finish(struct worker *w)
 {
 	feeds_end(&w->feeds);
 	tcp_streams_end(&w->tcp);
+	net_end(&w->net);
 	events_flush(&w->events);
 	streams_flush(w->streams);
 }
@@ -295,6 +335,9 @@ void worker_stages(const struct worker *w, struct ledger_cut *cut)
 		feed->message_dropped);
 	stage(cut, "tcp", "segment", tcp->segments, tcp->delivered, 0, tcp->dropped);
 	stage(cut, "fix", "message", fix->messages_in, fix->messages_out, 0, fix->dropped);
+	if (w->net.opt.transactions)
+		stage(cut, "dns", "message", w->net.dns.counts.messages, w->net.dns.counts.joined,
+			w->net.dns.waiting, w->net.dns.counts.dropped);
 	stage(cut, "event", "event", w->counts.events_in, w->counts.events_out, 0,
 		w->counts.event_dropped);
 }

@@ -16,7 +16,7 @@
 #include "publish/batch.h"
 #include "publish/sink.h"
 
-enum { CUTS_MAX = 2, CUT_STAGES_MAX = 12 };
+enum { CUTS_MAX = 2, CUT_STAGES_MAX = 16 };
 
 struct ring;
 

@@ -130,5 +130,12 @@ static inline int tcp_drop(struct tcp_table *table, enum reason reason)
 	return -(int)reason;
 }
 
+/* tcp_pass takes a drop back: somebody else had a use for the segment. */
+static inline void tcp_pass(struct tcp_table *table, enum reason reason)
+{
+	table->counts.dropped[reason]--;
+	table->counts.delivered++;
+}
+
 /* tcp_reset forgets every direction: the source begins again. */
 void tcp_reset(struct tcp_table *table);

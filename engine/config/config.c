@@ -201,7 +201,7 @@ static void expected(char error[CONFIG_ERROR], const struct config_row *row)
 		config_say(error, "expected one of %s", row->arg);
 		break;
 	case KIND_SET:
-		config_say(error, "expected some of %s|md|all, divided by commas", row->arg);
+		config_say(error, "expected some of %s|md|net|all, divided by commas", row->arg);
 		break;
 	case KIND_PORTS:
 		config_say(

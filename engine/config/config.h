@@ -28,6 +28,7 @@ struct config_ports {
 /* Words of the rows, in their order there. */
 enum config_recognise { RECOGNISE_AUTO, RECOGNISE_ON, RECOGNISE_OFF };
 enum config_on_gone { ON_GONE_STOP, ON_GONE_WAIT };
+enum config_packets { PACKETS_AUTO, PACKETS_ON, PACKETS_OFF };
 enum config_family { /* decode.events has bit 1 << FAMILY_x */
 	FAMILY_MBO,
 	FAMILY_MBP,
@@ -37,7 +38,11 @@ enum config_family { /* decode.events has bit 1 << FAMILY_x */
 	FAMILY_STATUS,
 	FAMILY_FIX,
 	FAMILY_OPS,
+	FAMILY_PACKET,
+	FAMILY_APP,
+	FAMILY_FLOW,
 	FAMILY_COUNT,
+	FAMILIES_MD = (1 << FAMILY_FIX) - 1, /* md.* */
 };
 
 /* C type of each kind of row. Absent texts are "", never NULL. */
@@ -105,6 +110,10 @@ enum config_source_kind { CONFIG_NO_SOURCE, CONFIG_INTERFACE, CONFIG_FILE, CONFI
 
 /* config_source_kind says which source cfg names; config_finish refuses none and more than one. */
 enum config_source_kind config_source_kind(const struct config *cfg);
+
+/* config_families says which families are made: decode.events, where decode.packets is auto as that
+ * says. Bits 1 << FAMILY_x. */
+uint32_t config_families(const struct config *cfg);
 
 /* config_format_name returns source.format as source_options takes it: NULL for auto. Static text.
  */

@@ -19,6 +19,31 @@ enum config_source_kind config_source_kind(const struct config *cfg)
 	return *cfg->source.port || cfg->source.eal.n ? CONFIG_PORT : CONFIG_NO_SOURCE;
 }
 
+static bool all_text(const struct config *cfg)
+{
+	for (unsigned i = 0; i < cfg->sinks_n; i++)
+		if (strncmp(cfg->sinks[i].uri, "text:", 5) != 0)
+			return false;
+	return true;
+}
+
+uint32_t config_families(const struct config *cfg)
+{
+	const uint32_t all = (1u << FAMILY_COUNT) - 1;
+	const uint32_t of_packets = 1u << FAMILY_PACKET | 1u << FAMILY_APP;
+	uint32_t families = cfg->decode.events;
+
+	if (cfg->decode.packets == PACKETS_OFF)
+		return families & ~of_packets;
+	if (cfg->decode.packets == PACKETS_ON || families != all)
+		return families;
+	families &= ~of_packets;
+	if (cfg->feeds_n || !all_text(cfg))
+		return families;
+	return (families | 1u << FAMILY_PACKET) &
+	       ~(1u << FAMILY_OPS); /* the screen is for packets */
+}
+
 /* refuse writes error. Returns -EINVAL */
 #define REFUSE(...) (error[0] = '\0', config_say(error, __VA_ARGS__), -EINVAL)
 

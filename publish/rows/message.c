@@ -74,15 +74,15 @@ static int render(struct sink_ctx *ctx, const struct lone *lone, struct buf *out
 
 	if (!event)
 		return -EBADMSG;
-	ctx->put(out, event);
+	ctx->put(ctx, out, event);
 	buf_char(out, '\n');
 	return 0;
 }
 
-int message_open(struct sink_ctx **out, const struct sink_options *opt,
-	void (*put)(struct buf *out, const ProtobufCMessage *event), char error[256])
+int message_open(struct sink_ctx **out, size_t size, const struct sink_options *opt,
+	message_put put, char error[256])
 {
-	int rc = rowfile_open(out, sizeof(**out), opt, render, error);
+	int rc = rowfile_open(out, size, opt, render, error);
 
 	if (rc < 0)
 		return rc;

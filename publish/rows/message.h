@@ -12,16 +12,21 @@ struct unpacker {
 	size_t used;
 };
 
+/* message_put renders one event. */
+typedef void (*message_put)(
+	const struct sink_ctx *ctx, struct buf *out, const ProtobufCMessage *event);
+
 /* sink_ctx of the sinks that render each event as a message. */
 struct sink_ctx {
 	struct rowfile rf;
 	struct unpacker un;
-	void (*put)(struct buf *out, const ProtobufCMessage *event);
+	message_put put;
 };
 
-/* message_open is rowfile_open for a sink whose rows put writes. Closed by message_close. */
-int message_open(struct sink_ctx **out, const struct sink_options *opt,
-	void (*put)(struct buf *out, const ProtobufCMessage *event), char error[256]);
+/* message_open is rowfile_open for a sink whose rows put writes. Closed by message_close.
+ * Takes    size: of the sink_ctx made, zero but for the struct sink_ctx that it begins with */
+int message_open(struct sink_ctx **out, size_t size, const struct sink_options *opt,
+	message_put put, char error[256]);
 int message_close(struct sink_ctx *ctx);
 
 /* unpacker_open returns  0, or -ENOMEM */

@@ -198,9 +198,15 @@ static void put_message(struct buf *out, const ProtobufCMessage *msg)
 	buf_char(out, '}');
 }
 
+static void put_event(const struct sink_ctx *ctx, struct buf *out, const ProtobufCMessage *event)
+{
+	(void)ctx;
+	put_message(out, event);
+}
+
 static int json_open(struct sink_ctx **out, const struct sink_options *opt, char error[256])
 {
-	return message_open(out, opt, put_message, error);
+	return message_open(out, sizeof(**out), opt, put_event, error);
 }
 
 const struct sink json_sink = {

@@ -3,11 +3,21 @@
  *   14:30:00.123456789 XNAS/0 12345 AAPL mbo ADD BUY order_id=55 price=187.41 size=100 [LAST]
  *
  * Prices are decimal, times are UTC, enum values stand alone, a field that is not set is left out.
+ * A packet is written as tcpdump does.
  */
 #include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
 
 #include "events/v1/event.pb-c.h"
 #include "publish/rows/message.h"
+#include "publish/rows/packet_text.h"
+
+/* text_ctx is the sink_ctx of this sink. */
+struct text_ctx {
+	struct sink_ctx ctx;
+	struct packet_style style;
+};
 
 static void put_time(struct buf *out, uint64_t ns)
 {
@@ -213,14 +223,9 @@ static void put_flags(struct buf *out, uint32_t flags)
 	buf_char(out, ']');
 }
 
-static void put_event(struct buf *out, const ProtobufCMessage *msg)
+/* put_envelope writes whose event it is. */
+static void put_envelope(struct buf *out, const Events__V1__Event *ev)
 {
-	const Events__V1__Event *ev = (const void *)msg;
-	const ProtobufCFieldDescriptor *payload;
-	size_t len;
-
-	put_time(out, ev->ts_recv_ns);
-	buf_char(out, ' ');
 	if (ev->venue[0])
 		put_string(out, ev->venue);
 	else
@@ -236,9 +241,26 @@ static void put_event(struct buf *out, const ProtobufCMessage *msg)
 		buf_printf(out, "#%llu", (unsigned long long)ev->instrument_id);
 	else
 		buf_char(out, '-');
+	buf_char(out, ' ');
+}
+
+static void put_event(const struct sink_ctx *ctx, struct buf *out, const ProtobufCMessage *msg)
+{
+	const struct text_ctx *text = (const void *)ctx;
+	const Events__V1__Event *ev = (const void *)msg;
+	const ProtobufCFieldDescriptor *payload;
+	size_t len;
+
+	put_time(out, ev->ts_recv_ns);
+	buf_char(out, ' ');
+	if (ev->payload_case == EVENTS__V1__EVENT__PAYLOAD_PACKET) {
+		packet_text_put(out, &text->style, ev->packet);
+		return;
+	}
+	if (ev->venue[0] || ev->seq)
+		put_envelope(out, ev);
 	payload = protobuf_c_message_descriptor_get_field(msg->descriptor, ev->payload_case);
 	if (payload) {
-		buf_char(out, ' ');
 		buf_text(out, payload->name);
 		buf_char(out, ' ');
 		len = out->len;
@@ -251,14 +273,50 @@ static void put_event(struct buf *out, const ProtobufCMessage *msg)
 	}
 }
 
+/* style_read reads the keys that say how packets are written. */
+static int style_read(struct packet_style *style, const struct sink_options *opt, char error[256])
+{
+	static const struct {
+		const char *key, *words[3];
+	} keys[] = {{"detail", {"normal", "quiet", "verbose"}}, {"dump", {"none", "hex", "ascii"}},
+		{"link", {"no", "yes", "yes"}}};
+	unsigned values[3] = {0};
+
+	for (unsigned k = 0; k < 3; k++) {
+		const char *value = sink_param(opt, keys[k].key, keys[k].words[0]);
+
+		while (values[k] < 3 && strcmp(value, keys[k].words[values[k]]) != 0)
+			values[k]++;
+		if (values[k] == 3) {
+			snprintf(error, 256, "%.100s: %s=%.32s: expected %s, %s or %s", opt->uri,
+				keys[k].key, value, keys[k].words[0], keys[k].words[1],
+				keys[k].words[2]);
+			return -EINVAL;
+		}
+	}
+	*style = (struct packet_style){values[0], values[1], values[2] != 0};
+	return 0;
+}
+
 static int text_open(struct sink_ctx **out, const struct sink_options *opt, char error[256])
 {
-	return message_open(out, opt, put_event, error);
+	struct packet_style style;
+	int rc = style_read(&style, opt, error);
+
+	if (rc == 0)
+		rc = message_open(out, sizeof(struct text_ctx), opt, put_event, error);
+	if (rc == 0)
+		((struct text_ctx *)(void *)*out)->style = style;
+	return rc;
 }
+
+static const char *const text_keys[] = {"detail", "dump", "link", NULL};
 
 const struct sink text_sink = {
 	.name = "text",
-	.help = "text:PATH (one readable line an event; - for standard output)",
+	.help = "text:PATH?detail=quiet|verbose&link=yes&dump=hex|ascii (one readable line an "
+		"event; - for standard output)",
+	.keys = text_keys,
 	.live_when_full = WHEN_FULL_DROP_NEWEST,
 	.open = text_open,
 	.submit = rowfile_submit,

@@ -8,7 +8,7 @@ TestSuite(steer, .timeout = 20);
 enum { TCP = 6, UDP = 17, FRAME_LEN = 14 + 20 + 20, WORKERS = 61 };
 
 static struct feed_table table;
-static struct steer steer = {&table, false, WORKERS};
+static struct steer steer = {&table, false, WORKERS, 0};
 
 /* owner_of steers a frame of 10.0.0.FROM:FROM_PORT to 10.0.0.TO:TO_PORT without payload. */
 static unsigned owner_of(

@@ -142,7 +142,7 @@ static void captures(const char *pattern)
 		if (i % 4 == 0)
 			row_add((struct address){.port = 53}, false); /* any address */
 		cr_assert_eq(feed_table_init(&table, rows, rows_n), 0);
-		steer = (struct steer){&table, i % 3 == 0, WORKERS};
+		steer = (struct steer){&table, i % 3 == 0, WORKERS, i % 5 == 0 ? 7 : 0};
 		make(&steer);
 		walk(found.gl_pathv[i], compare);
 		cr_assert_eq(apart, 0, "%s", found.gl_pathv[i]);
@@ -186,7 +186,7 @@ Test(steer_program, every_row_of_a_table_is_found)
 	for (unsigned i = 0; i < ROWS; i++)
 		row_add(ipv4(0xe0010000 + i * 2654435761u % 1000, (uint16_t)(i % 7 * 100)), false);
 	cr_assert_eq(feed_table_init(&table, rows, rows_n), 0);
-	steer = (struct steer){&table, false, WORKERS};
+	steer = (struct steer){&table, false, WORKERS, 0};
 	make(&steer);
 	for (unsigned i = 0; i < ROWS; i++)
 		for (unsigned port = 0; port < 2; port++) {
@@ -207,7 +207,7 @@ Test(steer_program, a_table_too_long_for_a_kernel_is_refused)
 	for (unsigned i = 0; i < 1000; i++)
 		many[i].dst = ipv4(0xe0010000 + i, 1);
 	cr_assert_eq(feed_table_init(&table, many, 1000), 0);
-	steer = (struct steer){&table, false, WORKERS};
+	steer = (struct steer){&table, false, WORKERS, 0};
 	cr_assert_eq(steer_program_make(&program, &steer), -E2BIG);
 	feed_table_free(&table);
 	free(many);
