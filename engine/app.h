@@ -34,8 +34,8 @@ struct app {
 /* Each returns 0, or -errno with one line logged that says what, where and what to do. app_close
  * undoes whatever was done. */
 int app_feeds(struct app *app, const struct config *cfg); /* the feed table, the filter */
-int app_sinks(struct app *app);                           /* before EAL pins threads */
 int app_sources(struct app *app);
+int app_sinks(struct app *app); /* its threads have the rights that are left by then */
 int app_workers(struct app *app);
 int app_start(struct app *app);
 

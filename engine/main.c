@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "engine/app.h"
+#include "engine/rights.h"
 #include "engine/signals.h"
 
 /* start_status says whose fault a start that failed was: what was told, or the machine. */
@@ -21,8 +22,10 @@ static int run(const struct config *cfg)
 	log_setup((enum log_level)cfg->log.level, (enum log_format)cfg->log.format, 2);
 	signals_block();
 	rc = app_feeds(&app, cfg);
-	rc = rc < 0 ? rc : app_sinks(&app);
 	rc = rc < 0 ? rc : app_sources(&app);
+	rc = rc < 0 ? rc : rights_drop(cfg, true);
+	rc = rc < 0 ? rc : app_sinks(&app);
+	rc = rc < 0 ? rc : rights_drop(cfg, false);
 	rc = rc < 0 ? rc : app_workers(&app);
 	rc = rc < 0 ? rc : app_start(&app);
 	status = start_status(rc);

@@ -173,6 +173,10 @@ def difference(got, want):
     return ""
 
 
+def promiscuity():
+    return int(re.search(r"promiscuity (\d+)", sh(*inside(RIGHT, "ip", "-d", "link", "show", "wire1"))).group(1))
+
+
 def wire_make():
     sh("ip", "link", "add", "wire0", "netns", LEFT, "type", "veth", "peer", "name", "wire1", "netns", RIGHT)
     for ns, link, address in ((LEFT, "wire0", "10.9.7.1/24"), (RIGHT, "wire1", "10.9.7.2/24")):

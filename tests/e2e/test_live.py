@@ -17,7 +17,7 @@ import subprocess
 import time
 
 import live_wire as wire
-from live_wire import LEFT, RIGHT, SIM, SNIFFER, afpacket, difference, dpdk, edit, exchange, inside, port, replay, result, send, sh, streams, tcpdump
+from live_wire import LEFT, RIGHT, SIM, SNIFFER, afpacket, difference, dpdk, edit, exchange, inside, port, promiscuity, replay, result, send, sh, streams, tcpdump
 
 HUGE = "/proc/sys/vm/nr_hugepages"
 
@@ -53,10 +53,6 @@ for channel in range(2):
 
 def memberships():
     return set(re.findall(r"inet +(233\.[\d.]+)", sh(*inside(RIGHT, "ip", "maddr", "show", "wire1"))))
-
-
-def promiscuity():
-    return int(re.search(r"promiscuity (\d+)", sh(*inside(RIGHT, "ip", "-d", "link", "show", "wire1"))).group(1))
 
 
 def same_events():
