@@ -16,6 +16,7 @@ int streams_open(struct streams **out, const struct streams_options *opt)
 	ws = calloc(1, sizeof(*ws));
 	if (!ws)
 		return -ENOMEM;
+	block_choose();
 	*ws = (struct streams){
 		.linger_ns = opt->linger_ns,
 		.room = opt->batch_bytes - FACTS_MAX,

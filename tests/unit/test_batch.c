@@ -4,6 +4,7 @@
 
 #include "events/event_write.h"
 #include "events/v1/batch.pb-c.h"
+#include "publish/block.h"
 #include "publish/ledger.h"
 #include "publish/pool.h"
 #include "publish/stream.h"
@@ -466,4 +467,23 @@ Test(batch, a_pool_gives_each_batch_once_and_takes_it_back)
 	}
 	cr_assert_eq(pool_out(pool), 0);
 	batch_pool_close(pool);
+}
+
+Test(batch, a_block_goes_out_whole_whatever_the_way)
+{
+	static void (*const ways[])(uint8_t *, const uint8_t *) = {
+		block_by_streams, block_by_stores};
+	uint8_t *from = aligned_alloc(64, BLOCK), *to = aligned_alloc(64, BLOCK + 64);
+
+	for (unsigned way = 0; way < 2; way++) {
+		for (unsigned i = 0; i < BLOCK; i++)
+			from[i] = (uint8_t)(i * 7 + i / 256 + way);
+		memset(to, 0xa5, BLOCK + 64);
+		ways[way](to, from);
+		cr_assert_arr_eq(to, from, BLOCK);
+		for (unsigned i = BLOCK; i < BLOCK + 64; i++)
+			cr_assert_eq(to[i], 0xa5);
+	}
+	free(from);
+	free(to);
 }
