@@ -110,6 +110,7 @@ struct source_options {
 	unsigned worker, workers; /* this worker and how many there are */
 	steer_fn steer;           /* NULL with one worker */
 	const void *steer_ctx;
+	const struct source *first; /* replay: worker 0's, whose list of files holds; NULL: look */
 	const struct address *groups; /* multicast groups to join, borrowed during open */
 	unsigned groups_n;
 	uint32_t ring_mib; /* AF_PACKET ring size, of each worker */

@@ -175,6 +175,7 @@ static int open_file(struct source *sources[], const struct config *cfg, struct 
 		int rc;
 
 		opt->worker = w;
+		opt->first = w ? sources[0] : NULL;
 		rc = source_open_replay(&sources[w], cfg->source.file, opt, error);
 		while (rc < 0 && w-- > 0)
 			sources[w]->ops->close(sources[w]);

@@ -8,31 +8,12 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 enum {
 	FILL = 256 * 1024, /* bytes brought at once: they stay in a second level cache */
 	BLOCK_SIZE = INPUT_NEED_MAX + FILL, /* so there is always room for a whole fill */
 	RAW_SIZE = 64 * 1024,
-	GZIP_WINDOW = 16 + 15, /* zlib: 15 bits, gzip header and checksum verified */
 };
-
-static bool is_gzip(struct bytes in)
-{
-	return bytes_has(in, 2) && in.p[0] == 0x1f && in.p[1] == 0x8b;
-}
-
-/* unpack_start makes raw the head of a gzip stream. */
-static int unpack_start(struct input *in, struct bytes raw)
-{
-	in->z = calloc(1, sizeof(*in->z));
-	if (in->z == NULL || inflateInit2(in->z, GZIP_WINDOW) != Z_OK)
-		return -ENOMEM;
-	in->packed = true;
-	in->member_open = true;
-	in->raw = raw;
-	return 0;
-}
 
 static int block_make(struct input *in)
 {
@@ -46,10 +27,12 @@ static int block_make(struct input *in)
 /* memory_start begins to read bytes that are all there: in place, or through the block. */
 static int memory_start(struct input *in, struct bytes data, bool streamed)
 {
-	int rc = 0;
+	enum packing packing = packing_of(data);
+	int rc;
 
 	in->map = data;
-	in->whole = !streamed && !is_gzip(data);
+	in->whole = !streamed && packing == PACKING_NONE;
+	in->raw = data;
 	in->raw_eof = true;
 	if (in->whole) {
 		in->in = data;
@@ -57,10 +40,7 @@ static int memory_start(struct input *in, struct bytes data, bool streamed)
 		return 0;
 	}
 	rc = block_make(in);
-	if (rc == 0 && is_gzip(data))
-		rc = unpack_start(in, data);
-	in->raw = data;
-	return rc;
+	return rc == 0 && packing ? unpack_open(&in->unpack, packing) : rc;
 }
 
 int input_open_memory(struct input *in, struct bytes data, bool streamed)
@@ -157,20 +137,14 @@ static ssize_t raw_fill(struct input *in)
 	return n;
 }
 
-/* unpack inflates up to room bytes to out. Members follow each other; zero bytes may pad them. */
-static enum input_state unpack(struct input *in, uint8_t *out, size_t room, size_t *made)
+/* unpacked brings up to room bytes to out. */
+static enum input_state unpacked(struct input *in, uint8_t *out, size_t room, size_t *made)
 {
-	z_stream *z = in->z;
-	int rc;
+	struct unpack *u = &in->unpack;
 
-	if (in->why)
-		return INPUT_DAMAGED;
-	z->next_out = out;
-	z->avail_out = (uInt)room;
-	while (z->avail_out > 0) {
-		ssize_t n = raw_fill(in);
+	while (*made < room && !u->why) {
+		ssize_t n = u->pending ? 1 : raw_fill(in);
 
-		*made = room - z->avail_out;
 		if (n == -EAGAIN)
 			return *made ? INPUT_MORE : INPUT_NONE;
 		if (n < 0) {
@@ -178,28 +152,10 @@ static enum input_state unpack(struct input *in, uint8_t *out, size_t room, size
 			return INPUT_FAILED;
 		}
 		if (n == 0)
-			return *made ? INPUT_MORE : in->member_open ? INPUT_TRUNCATED : INPUT_EOF;
-		if (!in->member_open) {
-			if (*in->raw.p == 0) {
-				in->raw.p++;
-				continue;
-			}
-			inflateReset(z);
-			in->member_open = true;
-		}
-		z->next_in = (Bytef *)(uintptr_t)in->raw.p;
-		z->avail_in = bytes_len(in->raw) < RAW_SIZE ? (uInt)bytes_len(in->raw) : RAW_SIZE;
-		rc = inflate(z, Z_NO_FLUSH);
-		in->raw.p = z->next_in;
-		*made = room - z->avail_out;
-		if (rc == Z_STREAM_END) {
-			in->member_open = false;
-		} else if (rc != Z_OK && rc != Z_BUF_ERROR) {
-			in->why = z->msg ? z->msg : "wrong gzip data";
-			return *made ? INPUT_MORE : INPUT_DAMAGED;
-		}
+			return *made ? INPUT_MORE : u->inside ? INPUT_TRUNCATED : INPUT_EOF;
+		*made += unpack_some(u, &in->raw, out + *made, room - *made);
 	}
-	return INPUT_MORE;
+	return *made ? INPUT_MORE : INPUT_DAMAGED;
 }
 
 /* plain brings up to room bytes to out, uncompressed. */
@@ -223,21 +179,24 @@ static enum input_state plain(struct input *in, uint8_t *out, size_t room, size_
 	return n ? INPUT_MORE : INPUT_EOF;
 }
 
-/* sniff_gzip turns a stream whose first bytes just came into a compressed one if they say so. */
-static int sniff_gzip(struct input *in)
+/* sniff turns a stream whose first bytes just came into a compressed one if they say so. */
+static int sniff(struct input *in)
 {
 	size_t len = bytes_len(in->in);
+	enum packing packing = PACKING_NONE;
 
-	if (in->fd < 0 || in->end_offset != len || in->in.p[0] != 0x1f || len < 2 ||
-		!is_gzip(in->in))
+	if (in->fd >= 0 && in->end_offset == len)
+		packing = packing_of(in->in);
+	if (packing == PACKING_NONE)
 		return 0;
 	in->raw_block = malloc(len > RAW_SIZE ? len : RAW_SIZE);
 	if (in->raw_block == NULL)
 		return -ENOMEM;
 	memcpy(in->raw_block, in->in.p, len);
+	in->raw = bytes_of(in->raw_block, len);
 	in->in = bytes_of(in->block, 0);
 	in->end_offset = 0;
-	return unpack_start(in, bytes_of(in->raw_block, len));
+	return unpack_open(&in->unpack, packing);
 }
 
 enum input_state input_more(struct input *in)
@@ -255,15 +214,15 @@ enum input_state input_more(struct input *in)
 		memmove(in->block, in->in.p, len);
 	in->in = bytes_of(in->block, len);
 	room = BLOCK_SIZE - len < FILL ? BLOCK_SIZE - len : FILL;
-	state = in->packed ? unpack(in, in->block + len, room, &made)
-			   : plain(in, in->block + len, room, &made);
+	state = in->unpack.packing ? unpacked(in, in->block + len, room, &made)
+				   : plain(in, in->block + len, room, &made);
 	in->in.end += made;
 	in->end_offset += made;
-	if (state == INPUT_MORE && !in->packed) {
-		in->rc = sniff_gzip(in);
+	if (state == INPUT_MORE && !in->unpack.packing) {
+		in->rc = sniff(in);
 		if (in->rc < 0)
 			return INPUT_FAILED;
-		if (in->packed)
+		if (in->unpack.packing)
 			return input_more(in);
 	}
 	return state;
@@ -274,7 +233,6 @@ int input_rewind(struct input *in)
 	if (in->fd >= 0)
 		return -ESPIPE;
 	in->skip = 0;
-	in->why = NULL;
 	if (in->whole) {
 		in->in = in->map;
 		return 0;
@@ -282,18 +240,13 @@ int input_rewind(struct input *in)
 	in->in = bytes_of(in->block, 0);
 	in->end_offset = 0;
 	in->raw = in->map;
-	if (in->packed) {
-		inflateReset(in->z);
-		in->member_open = true;
-	}
+	unpack_rewind(&in->unpack);
 	return 0;
 }
 
 void input_close(struct input *in)
 {
-	if (in->z)
-		inflateEnd(in->z);
-	free(in->z);
+	unpack_close(&in->unpack);
 	free(in->block);
 	free(in->raw_block);
 	if (in->map_owned)

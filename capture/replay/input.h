@@ -1,7 +1,8 @@
-/* input: the bytes of a capture file: mapped whole, or streamed through one block (gzip, pipes). */
+/* input: the bytes of a capture file: mapped whole, or streamed through one block
+ * (compressed files, pipes). */
 #pragma once
 
-#include "base/bytes.h"
+#include "capture/replay/unpack.h"
 
 enum {
 	INPUT_NEED_MAX = 512 * 1024, /* most that a parser may ask for in one piece */
@@ -12,33 +13,30 @@ enum input_state {
 	INPUT_NONE,      /* the pipe has nothing now */
 	INPUT_EOF,       /* no more, and the stream ended as it should */
 	INPUT_TRUNCATED, /* no more, but the compressed stream is not at its end */
-	INPUT_DAMAGED,   /* the compressed stream is wrong; why says what */
+	INPUT_DAMAGED,   /* the compressed stream is wrong; unpack.why says what */
 	INPUT_FAILED,    /* read failed; rc is -errno */
 };
 
 /* input is read by parsers as in.p .. in.end, the bytes in memory that are not consumed yet.
  *
- * Owns     mapping, descriptor, block and inflate state; memory of input_open_memory is kept
+ * Owns     mapping, descriptor, block and state of unpacking; memory of input_open_memory is kept
  * Thread   one */
 struct input {
 	struct bytes in;
 	uint64_t end_offset; /* of in.end in the (unpacked) file */
 	uint64_t skip;       /* bytes to pass over before in.p is valid; input_drain serves it */
-	const char *why;     /* INPUT_DAMAGED: static text */
 	int rc;
 
 	bool whole;       /* everything is in memory: mapped or given */
-	bool packed;      /* gzip */
 	bool fd_can_wait; /* a pipe or a terminal: ask poll before reading */
 	bool raw_eof;
-	bool member_open; /* inside a gzip member */
 	int fd;           /* -1: none */
 	struct bytes map; /* plain file or memory, empty otherwise */
 	bool map_owned;
 	uint8_t *block;
-	struct bytes raw; /* compressed bytes not inflated yet */
+	struct bytes raw; /* compressed bytes not unpacked yet */
 	uint8_t *raw_block;
-	struct z_stream_s *z;
+	struct unpack unpack;
 };
 
 /* input_open opens a file; "-" is standard input. Plain regular files are mapped.
@@ -46,7 +44,7 @@ struct input {
  * Returns  0, or -errno with error written and nothing to close */
 int input_open(struct input *in, const char *path, char error[256]);
 
-/* input_open_memory reads from data, which is kept; gzip is recognised. streamed: hand it out
+/* input_open_memory reads from data, which is kept; compressed data are recognised. streamed: hand it out
  * through the block in pieces, as a pipe would.
  *
  * Returns  0, or -ENOMEM */

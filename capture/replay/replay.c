@@ -51,7 +51,7 @@ static int selected(struct replay *r, struct packet *pkt)
 		pace_note(r, pkt);
 	if (!own && r->opt.count_max == 0)
 		return 0;
-	if (r->use.filter && r->use.link_next == 0 && replay_link_check(r, pkt->link) < 0)
+	if (r->use.filter && r->use.link_next == 0 && replay_link_check(r, pkt) < 0)
 		return -EINVAL; /* it was not taken */
 	r->stats.received += own;
 	r->stats.received_bytes += own ? pkt->caplen : 0;
@@ -65,47 +65,33 @@ static int selected(struct replay *r, struct packet *pkt)
 	return own;
 }
 
+static enum source_end read_end(const struct replay *r)
+{
+	return r->directory ? r->directory->end : r->file.end;
+}
+
 /* next reads on until a packet is to be handed out.
  *
- * Takes    may_refill: no packet of this burst points into the block
+ * Takes    may_refill: no packet of this burst points into a block
  * Returns  1 with pkt, 0 when there is none now, or -errno */
 static int next(struct replay *r, struct packet *pkt, bool may_refill, unsigned *budget)
 {
-	while ((*budget)-- > 0 && r->src.end == SOURCE_RUNNING) {
-		enum step step = STEP_MORE;
-		int rc;
+	int rc;
 
+	do {
 		if (r->opt.count_max && r->position >= r->opt.count_max) {
 			r->src.end = SOURCE_END;
-			break;
+			return 0;
 		}
 		*pkt = (struct packet){.seq = r->records + 1, .round = r->round};
-		if (r->format && input_drain(&r->in)) {
-			pkt->kind = (uint8_t)r->format->kind;
-			step = r->started ? r->format->next(r, pkt) : r->format->start(r);
-		}
-		switch (step) {
-		case STEP_PACKET:
+		rc = r->directory ? directory_next(r->directory, pkt, may_refill, budget)
+				  : reader_next(&r->file, pkt, may_refill, budget);
+		if (rc > 0)
 			rc = selected(r, pkt);
-			if (rc)
-				return rc;
-			break;
-		case STEP_AGAIN:
-			r->started = true;
-			break;
-		case STEP_MORE:
-			if (!may_refill)
-				return 0;
-			rc = replay_more(r);
-			if (rc)
-				return rc < 0 ? rc : 0;
-			break;
-		case STEP_DAMAGED:
-			replay_lost(r);
-			break;
-		}
-	}
-	return 0;
+		else if (read_end(r) == SOURCE_RUNNING || replay_ended(r, rc))
+			return rc;
+	} while (rc == 0);
+	return rc;
 }
 
 /* The end of the source is told by the burst after its last packet. */

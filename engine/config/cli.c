@@ -12,8 +12,9 @@
 const struct cli_row cli_rows[] = {
 	{'i', "interface", "NAME", "capture from this interface; behind --, DPDK port", DO_SOURCE,
 		"source.interface", NULL, 0},
-	{'r', "read", "FILE", "read this file; - is standard input", DO_SOURCE, "source.file", NULL,
-		0},
+	{'r', "read", "FILE",
+		"read this file; - is standard input; a directory: its captures in order of time",
+		DO_SOURCE, "source.file", NULL, 0},
 	{'o', "output", "URI", "send events there; may be given again", DO_OUTPUT, NULL, NULL, 0},
 	{0, "events", "LIST", "event families to publish, divided by commas", DO_KEY,
 		"decode.events", NULL, 0},

@@ -15,7 +15,8 @@ static const struct {
 } forms[] = {
 	{"pkt-sniffer eth0 [FILTER]", "an interface, readable lines on standard output"},
 	{"pkt-sniffer -r FILE [FILTER]",
-		"a capture or message file, plain or .gz; - is standard input"},
+		"a capture or message file, plain, .gz or .zst; - is standard input; or a "
+		"directory of captures"},
 	{"pkt-sniffer -l 0-1 -n 4 -- -i 0000:18:00.0 [FILTER]",
 		"a DPDK port; EAL's options come first"},
 	{"pkt-sniffer --no-pci --vdev=net_af_packet0,iface=eth0", "the same, without --"},

@@ -63,7 +63,7 @@ static struct summary read_all(struct bytes file, bool streamed, const char *for
 		return sum;
 	}
 	r = (struct replay *)src;
-	last = r->in.whole ? file.p : NULL;
+	last = r->file.in.whole ? file.p : NULL;
 	while (src->end == SOURCE_RUNNING) {
 		int n = src->ops->burst(src, pkts, 7);
 
@@ -73,15 +73,15 @@ static struct summary read_all(struct bytes file, bool streamed, const char *for
 	}
 	src->ops->stats(src, &stats);
 	sum.end = src->end;
-	sum.offset = input_offset(&r->in);
+	sum.offset = input_offset(&r->file.in);
 	memcpy(sum.error, src->error, sizeof(sum.error));
 	CHECK((sum.end == SOURCE_END) == (src->error[0] == '\0'));
 	CHECK(stats.received == sum.packets && stats.received_bytes == sum.bytes);
 	CHECK(stats.dropped[REASON_file_damaged] == (sum.end == SOURCE_END ? 0 : 1));
-	if (r->in.whole) {
+	if (r->file.in.whole) {
 		CHECK(sum.bytes <= bytes_len(file));
 		CHECK(sum.end != SOURCE_END || sum.offset == bytes_len(file));
-		CHECK(sum.offset - r->in.skip <= bytes_len(file));
+		CHECK(sum.offset - r->file.in.skip <= bytes_len(file));
 	}
 	src->ops->close(src);
 	return sum;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <zlib.h>
+#include <zstd.h>
 
 const struct source_options read_once = {.loops = 1, .workers = 1};
 
@@ -145,6 +146,16 @@ struct file file_gzip(const struct file *f)
 	return out;
 }
 
+struct file file_zstd(const struct file *f)
+{
+	struct file out = file_new(false);
+
+	out.len = ZSTD_compress(out.bytes, FILE_MAX, f->bytes, f->len, 1);
+	if (ZSTD_isError(out.len))
+		abort();
+	return out;
+}
+
 static uint64_t mix(uint64_t hash, const void *bytes, size_t len)
 {
 	const uint8_t *p = bytes;
@@ -192,7 +203,7 @@ void source_drain(struct source *src, struct outcome *out)
 	snprintf(out->error, sizeof(out->error), "%s", src->error);
 	src->ops->stats(src, &out->stats);
 	if (strcmp(src->ops->name, "replay") == 0)
-		out->offset = input_offset(&((struct replay *)src)->in);
+		out->offset = input_offset(&((struct replay *)src)->file.in);
 	src->ops->close(src);
 }
 

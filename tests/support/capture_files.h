@@ -36,6 +36,8 @@ void ng_packet(struct file *f, uint32_t interface, uint64_t units, const void *d
 
 /* gzip returns f compressed as one member. */
 struct file file_gzip(const struct file *f);
+/* file_zstd returns f compressed as one frame without a checksum. */
+struct file file_zstd(const struct file *f);
 
 /* outcome is all that a source gave. */
 struct outcome {

@@ -669,7 +669,7 @@ Test(replay, what_is_no_capture_is_refused_with_a_reason)
 	} rows[] = {
 		{"", NULL, "is empty", 0},
 		{"hello, this is text\n", NULL, "is no capture", 20},
-		{"\x28\xb5\x2f\xfd....", NULL, "zstdcat FILE | pkt-sniffer -r -", 8},
+		{"\xfd\x37zXZ....", NULL, "xzcat FILE | pkt-sniffer -r -", 9},
 		{"BZh91AY&SY", NULL, "bzcat", 10},
 		{"8=FIX", "pcpa", "format pcpa is unknown; there are pcap, pcapng, fix", 5},
 	};

@@ -2,7 +2,7 @@
 /* Files of messages without packets: Nasdaq's BinaryFILE (length u16 big-endian, message; length 0
  * ends the session), its variant with zero in place of every length, and FIX text. */
 #define _GNU_SOURCE
-#include "capture/replay/replay.h"
+#include "capture/replay/reader.h"
 
 #include <ctype.h>
 
@@ -38,14 +38,14 @@ static const uint8_t itch50_length[256] = {['S'] = 12,
 	['N'] = 20,
 	['O'] = 48};
 
-static enum step messages_start(struct replay *r)
+static enum step messages_start(struct reader *r)
 {
 	r->ended = false;
 	return STEP_AGAIN;
 }
 
 /* message_fill makes the packet of a message that stands behind its prefix, and consumes both. */
-static enum step message_fill(struct replay *r, struct packet *pkt, uint32_t len)
+static enum step message_fill(struct reader *r, struct packet *pkt, uint32_t len)
 {
 	struct bytes record = bytes_take(&r->in.in, (size_t)PREFIX + len);
 
@@ -73,14 +73,14 @@ static bool binaryfile_recognise(struct bytes head, bool whole)
 	return messages >= (whole ? 1 : RECOGNISED_MIN);
 }
 
-static enum step binaryfile_next(struct replay *r, struct packet *pkt)
+static enum step binaryfile_next(struct reader *r, struct packet *pkt)
 {
 	uint16_t len;
 
 	if (r->ended && bytes_has(r->in.in, 1))
-		return replay_damaged(r, "more bytes behind the end mark, a length of 0");
+		return reader_damaged(r, "more bytes behind the end mark, a length of 0");
 	if (!bytes_has(r->in.in, PREFIX))
-		return replay_expect(r, "a message length", PREFIX);
+		return reader_expect(r, "a message length", PREFIX);
 	len = load_be16(r->in.in.p);
 	if (len == 0) {
 		bytes_take(&r->in.in, PREFIX);
@@ -88,7 +88,7 @@ static enum step binaryfile_next(struct replay *r, struct packet *pkt)
 		return STEP_AGAIN;
 	}
 	if (!bytes_has(r->in.in, (size_t)PREFIX + len))
-		return replay_expect(r, "a message", (uint64_t)PREFIX + len);
+		return reader_expect(r, "a message", (uint64_t)PREFIX + len);
 	return message_fill(r, pkt, len);
 }
 
@@ -108,21 +108,21 @@ static bool itch50_nolength_recognise(struct bytes head, bool whole)
 	return messages >= (whole ? 1 : RECOGNISED_MIN);
 }
 
-static enum step itch50_nolength_next(struct replay *r, struct packet *pkt)
+static enum step itch50_nolength_next(struct reader *r, struct packet *pkt)
 {
 	const uint8_t *p = r->in.in.p;
 	uint8_t len;
 
 	if (!bytes_has(r->in.in, PREFIX + 1))
-		return replay_expect(r, "a message", PREFIX + 1);
+		return reader_expect(r, "a message", PREFIX + 1);
 	len = itch50_length[p[PREFIX]];
 	if (load_be16(p) != 0)
-		return replay_damaged(r, "a length of %u where every length is 0", load_be16(p));
+		return reader_damaged(r, "a length of %u where every length is 0", load_be16(p));
 	if (len == 0)
-		return replay_damaged(
+		return reader_damaged(
 			r, "ITCH message type 0x%02x, whose length is unknown", p[PREFIX]);
 	if (!bytes_has(r->in.in, (size_t)PREFIX + len))
-		return replay_expect(r, "a message", (uint64_t)PREFIX + len);
+		return reader_expect(r, "a message", (uint64_t)PREFIX + len);
 	return message_fill(r, pkt, len);
 }
 
@@ -151,7 +151,7 @@ static const uint8_t *fix_message_end(struct bytes in)
 
 /* A slice is one message where its end is in sight, so -c counts messages; a data field that looks
  * like an end, or a message above STREAM_SLICE_MAX, only makes more slices of the same bytes. */
-static enum step fix_next(struct replay *r, struct packet *pkt)
+static enum step fix_next(struct reader *r, struct packet *pkt)
 {
 	struct bytes window = r->in.in;
 	const uint8_t *end;
@@ -160,12 +160,12 @@ static enum step fix_next(struct replay *r, struct packet *pkt)
 		window.p++;
 	r->in.in.p = window.p; /* line ends between messages carry nothing */
 	if (bytes_len(window) == 0)
-		return replay_expect(r, "a FIX message", 0);
+		return reader_expect(r, "a FIX message", 0);
 	if (bytes_len(window) > STREAM_SLICE_MAX)
 		window.end = window.p + STREAM_SLICE_MAX;
 	end = fix_message_end(window);
 	if (end == NULL && bytes_len(window) < STREAM_SLICE_MAX)
-		return replay_expect(r, "the rest of a FIX message up to its checksum", 0);
+		return reader_expect(r, "the rest of a FIX message up to its checksum", 0);
 	if (end == NULL)
 		end = window.end;
 	pkt->seq = input_offset(&r->in);

@@ -1,7 +1,7 @@
 /* Hot path: no allocation, lock, system call or log. */
 /* pcapng: blocks {type, total length, body, total length again}, in sections that each have a byte
  * order and a list of interfaces. Spec: draft-ietf-opsawg-pcapng. */
-#include "capture/replay/replay.h"
+#include "capture/replay/reader.h"
 
 enum block_type {
 	BLOCK_INTERFACE = 1,
@@ -47,7 +47,7 @@ static bool pcapng_recognise(struct bytes head, bool whole)
 	return bytes_has(head, 4) && load_le32(head.p) == BLOCK_SECTION;
 }
 
-static enum step pcapng_start(struct replay *r)
+static enum step pcapng_start(struct reader *r)
 {
 	r->trailer = 0;
 	r->interfaces_n = 0;
@@ -56,7 +56,7 @@ static enum step pcapng_start(struct replay *r)
 
 /* interface_time reads one option about time stamps. */
 static void interface_time(
-	const struct replay *r, struct interface *iface, uint16_t code, struct bytes value)
+	const struct reader *r, struct interface *iface, uint16_t code, struct bytes value)
 {
 	if (code == OPTION_TSRESOL && bytes_has(value, 1)) {
 		iface->binary = *value.p & 0x80;
@@ -68,20 +68,20 @@ static void interface_time(
 	}
 }
 
-static enum step interface_read(struct replay *r, struct bytes body)
+static enum step interface_read(struct reader *r, struct bytes body)
 {
 	struct interface *iface = &r->interfaces[r->interfaces_n];
 
 	if (r->interfaces_n == INTERFACES_MAX)
-		return replay_damaged(r, "more than %d interfaces in one section", INTERFACES_MAX);
+		return reader_damaged(r, "more than %d interfaces in one section", INTERFACES_MAX);
 	*iface = (struct interface){
-		.link = link_normal(replay_u16(r, body.p)),
-		.snaplen = replay_u32(r, body.p + 4),
+		.link = link_normal(reader_u16(r, body.p)),
+		.snaplen = reader_u32(r, body.p + 4),
 		.exponent = 6,
 	};
 	bytes_take(&body, 8);
 	while (bytes_has(body, 4)) {
-		uint16_t code = replay_u16(r, body.p), len = replay_u16(r, body.p + 2);
+		uint16_t code = reader_u16(r, body.p), len = reader_u16(r, body.p + 2);
 
 		bytes_take(&body, 4);
 		if (code == 0 || !bytes_has(body, len))
@@ -117,14 +117,14 @@ static void time_set(const struct interface *iface, uint64_t units, struct packe
 }
 
 /* packet_set gives pkt its bytes, which must lie in room. */
-static enum step packet_set(struct replay *r, struct packet *pkt, struct bytes room,
+static enum step packet_set(struct reader *r, struct packet *pkt, struct bytes room,
 	uint32_t interface, uint32_t caplen, uint32_t wire_len)
 {
 	if (interface >= r->interfaces_n)
-		return replay_damaged(r, "a packet of interface %u, but %u are described",
+		return reader_damaged(r, "a packet of interface %u, but %u are described",
 			interface, r->interfaces_n);
 	if (caplen > CAPLEN_MAX || !bytes_has(room, caplen))
-		return replay_damaged(r, "a packet of %u bytes in a block with room for %zu",
+		return reader_damaged(r, "a packet of %u bytes in a block with room for %zu",
 			caplen, bytes_len(room));
 	pkt->data = room.p;
 	pkt->caplen = caplen;
@@ -136,13 +136,13 @@ static enum step packet_set(struct replay *r, struct packet *pkt, struct bytes r
 
 /* timed_read reads an enhanced packet block, or the obsolete one, whose fields stand in the same
  * places. */
-static enum step timed_read(struct replay *r, struct bytes body, bool obsolete, struct packet *pkt)
+static enum step timed_read(struct reader *r, struct bytes body, bool obsolete, struct packet *pkt)
 {
 	const uint8_t *p = bytes_take(&body, 20).p;
-	uint32_t interface = obsolete ? replay_u16(r, p) : replay_u32(r, p);
-	uint64_t units = (uint64_t)replay_u32(r, p + 4) << 32 | replay_u32(r, p + 8);
+	uint32_t interface = obsolete ? reader_u16(r, p) : reader_u32(r, p);
+	uint64_t units = (uint64_t)reader_u32(r, p + 4) << 32 | reader_u32(r, p + 8);
 	enum step step =
-		packet_set(r, pkt, body, interface, replay_u32(r, p + 12), replay_u32(r, p + 16));
+		packet_set(r, pkt, body, interface, reader_u32(r, p + 12), reader_u32(r, p + 16));
 
 	if (step == STEP_PACKET)
 		time_set(&r->interfaces[interface], units, pkt);
@@ -150,22 +150,22 @@ static enum step timed_read(struct replay *r, struct bytes body, bool obsolete, 
 }
 
 /* simple_read reads a packet that has no time and belongs to the first interface. */
-static enum step simple_read(struct replay *r, struct bytes body, struct packet *pkt)
+static enum step simple_read(struct reader *r, struct bytes body, struct packet *pkt)
 {
-	uint32_t wire_len = replay_u32(r, bytes_take(&body, 4).p), caplen = wire_len;
+	uint32_t wire_len = reader_u32(r, bytes_take(&body, 4).p), caplen = wire_len;
 
 	if (r->interfaces_n > 0 && r->interfaces[0].snaplen && caplen > r->interfaces[0].snaplen)
 		caplen = r->interfaces[0].snaplen;
 	return packet_set(r, pkt, body, 0, caplen, wire_len);
 }
 
-static enum step body_read(struct replay *r, uint32_t type, struct bytes body, struct packet *pkt)
+static enum step body_read(struct reader *r, uint32_t type, struct bytes body, struct packet *pkt)
 {
 	switch (type) {
 	case BLOCK_SECTION:
-		if (replay_u16(r, body.p + 4) != 1)
-			return replay_damaged(
-				r, "pcapng version %u, only 1 is known", replay_u16(r, body.p + 4));
+		if (reader_u16(r, body.p + 4) != 1)
+			return reader_damaged(
+				r, "pcapng version %u, only 1 is known", reader_u16(r, body.p + 4));
 		r->interfaces_n = 0;
 		return STEP_AGAIN;
 	case BLOCK_INTERFACE:
@@ -178,19 +178,19 @@ static enum step body_read(struct replay *r, uint32_t type, struct bytes body, s
 }
 
 /* trailer_check ends a skipped block. */
-static enum step trailer_check(struct replay *r)
+static enum step trailer_check(struct reader *r)
 {
 	if (!bytes_has(r->in.in, TRAILER))
-		return replay_expect(r, "the length behind a block", TRAILER);
-	if (replay_u32(r, r->in.in.p) != r->trailer)
-		return replay_damaged(r, "a block's two lengths differ: %u and %u", r->trailer,
-			replay_u32(r, r->in.in.p));
+		return reader_expect(r, "the length behind a block", TRAILER);
+	if (reader_u32(r, r->in.in.p) != r->trailer)
+		return reader_damaged(r, "a block's two lengths differ: %u and %u", r->trailer,
+			reader_u32(r, r->in.in.p));
 	bytes_take(&r->in.in, TRAILER);
 	r->trailer = 0;
 	return STEP_AGAIN;
 }
 
-static enum step pcapng_next(struct replay *r, struct packet *pkt)
+static enum step pcapng_next(struct reader *r, struct packet *pkt)
 {
 	const uint8_t *p = r->in.in.p;
 	uint32_t type, total, min;
@@ -199,20 +199,20 @@ static enum step pcapng_next(struct replay *r, struct packet *pkt)
 	if (r->trailer)
 		return trailer_check(r);
 	if (!bytes_has(r->in.in, HEAD))
-		return replay_expect(r, "the head of a block", HEAD);
-	type = replay_u32(r, p);
+		return reader_expect(r, "the head of a block", HEAD);
+	type = reader_u32(r, p);
 	if (type == BLOCK_SECTION) { /* its byte order stands behind the length, which is in it */
 		if (!bytes_has(r->in.in, BLOCK_MIN))
-			return replay_expect(r, "the head of a section", BLOCK_MIN);
+			return reader_expect(r, "the head of a section", BLOCK_MIN);
 		r->swapped = load_be32(p + HEAD) == byte_order_magic;
 		if (!r->swapped && load_le32(p + HEAD) != byte_order_magic)
-			return replay_damaged(
+			return reader_damaged(
 				r, "a section with byte order mark %08x", load_be32(p + HEAD));
 	}
-	total = replay_u32(r, p + 4);
+	total = reader_u32(r, p + 4);
 	min = body_min(type);
 	if (total < BLOCK_MIN + min || total % 4 != 0)
-		return replay_damaged(r, "a block of type 0x%08x with length %u", type, total);
+		return reader_damaged(r, "a block of type 0x%08x with length %u", type, total);
 	if (min == 0) {
 		r->trailer = total;
 		bytes_take(&r->in.in, HEAD);
@@ -220,13 +220,13 @@ static enum step pcapng_next(struct replay *r, struct packet *pkt)
 		return STEP_AGAIN;
 	}
 	if (total > BLOCK_MAX)
-		return replay_damaged(r, "a block of type %u with length %u, more than %d", type,
+		return reader_damaged(r, "a block of type %u with length %u, more than %d", type,
 			total, BLOCK_MAX);
 	if (!bytes_has(r->in.in, total))
-		return replay_expect(r, "a block", total);
-	if (replay_u32(r, p + total - TRAILER) != total)
-		return replay_damaged(r, "a block's two lengths differ: %u and %u", total,
-			replay_u32(r, p + total - TRAILER));
+		return reader_expect(r, "a block", total);
+	if (reader_u32(r, p + total - TRAILER) != total)
+		return reader_damaged(r, "a block's two lengths differ: %u and %u", total,
+			reader_u32(r, p + total - TRAILER));
 	step = body_read(r, type, (struct bytes){p + HEAD, p + total - TRAILER}, pkt);
 	if (step != STEP_DAMAGED)
 		bytes_take(&r->in.in, total);
