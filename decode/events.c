@@ -3,10 +3,11 @@
 
 void events_flush(struct events *evs)
 {
-	if (evs->n == 0)
+	events_select(evs);
+	if (evs->n == 0 && evs->unwanted == 0)
 		return;
 	evs->flush(evs);
-	evs->n = 0;
+	evs->n = evs->selected = 0;
 	evs->used = 0;
 	evs->last_push = NULL;
 }

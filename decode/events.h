@@ -26,6 +26,14 @@ struct events {
 	void (*flush)(struct events *evs); /* takes ev[0..n), then the vector is empty */
 	void *ctx;                         /* for flush */
 	void *stream; /* where these events go; changed by events_switch alone */
+	/* select takes out what is not wanted of the events from selected on, after each message of
+	 * a feed and before a flush: what a message teaches counts for it and what follows. NULL =
+	 * everything is wanted */
+	void (*select)(struct events *evs);
+	struct selector *selector;     /* for select */
+	const struct symbols *symbols; /* of the channel at hand */
+	uint32_t selected;             /* events that select has let pass */
+	uint64_t unwanted;             /* that it took out: flush counts and clears them */
 	uint8_t *arena;
 	uint32_t used;           /* bytes of the arena */
 	uint64_t pushed;         /* events ever appended */
@@ -40,6 +48,13 @@ void events_free(struct events *evs);
 /* events_flush hands what is there to flush and empties the vector; nothing happens when it is
  * empty. */
 void events_flush(struct events *evs);
+
+/* events_select is called behind each message of a feed. */
+static inline void events_select(struct events *evs)
+{
+	if (__builtin_expect(evs->select != NULL, 0))
+		evs->select(evs);
+}
 
 /* events_switch says that what follows belongs to stream: all events in the vector are of one
  * stream. */

@@ -47,10 +47,16 @@ int app_feeds(struct app *app, const struct config *cfg)
 		if (rc < 0)
 			LOG(ERROR, "%s", error);
 	}
+	if (rc == 0 && cfg->decode.symbols[0] != '\0') {
+		rc = selection_open(&app->selection, cfg->decode.symbols, error);
+		if (rc < 0)
+			LOG(ERROR, "decode.symbols: %s", error);
+	}
 	families = config_families(cfg);
 	app->setup = (struct worker_setup){
 		.cfg = cfg,
 		.table = &app->table,
+		.selection = app->selection,
 		.families = families,
 		.recognise = cfg->decode.recognise == RECOGNISE_ON ||
 			     (cfg->decode.recognise == RECOGNISE_AUTO && cfg->feeds_n == 0 &&
@@ -191,6 +197,7 @@ void app_close(struct app *app)
 	for (unsigned i = 0; i < app->publishers_n; i++)
 		publisher_close(app->publishers[i]);
 	filter_close(app->filter);
+	selection_close(app->selection);
 	feed_table_free(&app->table);
 	eal_stop();
 	free(app->setup.losses);

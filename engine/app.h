@@ -14,6 +14,7 @@ struct app {
 	struct feed_table table;
 	struct steer steer;
 	struct filter *filter;
+	struct selection *selection; /* of instruments; NULL = all */
 	struct sink_uri uris[SINKS_MAX];
 	char uri_shown[SINKS_MAX][256]; /* without passwords: for logs and the ledger */
 	const char *uri_texts[SINKS_MAX];

@@ -62,9 +62,10 @@ void worker_flush(struct events *evs)
 	for (unsigned i = 0; i < evs->n; i++)
 		if (w->families >> family_of_type[evs->ev[i]->type] & 1)
 			evs->ev[n++] = evs->ev[i];
-	w->counts.events_in += evs->n;
+	w->counts.events_in += evs->n + evs->unwanted;
 	w->counts.events_out += n;
-	w->counts.event_dropped[REASON_not_selected] += evs->n - n;
+	w->counts.event_dropped[REASON_not_selected] += evs->n - n + evs->unwanted;
+	evs->unwanted = 0;
 	stream_append_all(w->streams, evs->stream, evs->ev, n);
 }
 

@@ -7,6 +7,7 @@
 #include "capture/source.h"
 #include "decode/feed/feed.h"
 #include "decode/net/net.h"
+#include "decode/selection.h"
 #include "decode/tcp/tcp_streams.h"
 #include "engine/config/config.h"
 #include "publish/ledger.h"
@@ -21,10 +22,11 @@ struct worker_counts {
 /* worker_setup is what all workers share; borrowed during worker_init, the pointers are kept. */
 struct worker_setup {
 	const struct config *cfg;
-	const struct feed_table *table; /* the feed table: copied by each worker */
-	bool recognise;                 /* recognise feeds by their bytes */
-	uint32_t families;              /* bit 1 << FAMILY_x: published */
-	struct feed_line file;          /* whose messages a message file holds */
+	const struct feed_table *table;    /* the feed table: copied by each worker */
+	bool recognise;                    /* recognise feeds by their bytes */
+	uint32_t families;                 /* bit 1 << FAMILY_x: published */
+	struct feed_line file;             /* whose messages a message file holds */
+	const struct selection *selection; /* of instruments; NULL = all */
 	struct ledger *ledger;
 	uint64_t boot_id;
 	_Atomic(uint64_t) *losses; /* by worker: packets its source has lost so far */
@@ -39,6 +41,7 @@ struct worker {
 	const struct worker_setup *setup;
 	struct source *source;
 	struct events events;
+	struct selector selector;
 	struct feeds feeds;
 	struct tcp_streams tcp;
 	struct net net;

@@ -170,6 +170,7 @@ int worker_init(struct worker *w, unsigned index, const struct worker_setup *set
 			},
 		.channels_max = (uint32_t)cfg->engine.channels_max,
 		.recognise = setup->recognise,
+		.selection = setup->selection,
 	};
 	uint32_t message_max = (uint32_t)cfg->fix.message_max_kib * 1024;
 	struct tcp_streams_options tcp = {
@@ -212,10 +213,13 @@ int worker_init(struct worker *w, unsigned index, const struct worker_setup *set
 	rc = events_init(&w->events, worker_flush, w);
 	if (rc < 0)
 		goto close_streams;
+	rc = selector_init(&w->selector, setup->selection, &w->events);
+	if (rc < 0)
+		goto free_events;
 	rc = feeds_init(&w->feeds, &feeds, &feed_hooks, setup->table->rows, setup->table->rows_n,
 		&w->events);
 	if (rc < 0)
-		goto free_events;
+		goto free_selector;
 	w->feeds.ctx.losses_known = !source->hides_loss;
 	rc = tcp_streams_init(&w->tcp, &tcp, &fix_hooks, &w->feeds, &w->events);
 	if (rc < 0)
@@ -233,6 +237,8 @@ free_tcp:
 	tcp_streams_free(&w->tcp);
 free_feeds:
 	feeds_free(&w->feeds);
+free_selector:
+	selector_free(&w->selector);
 free_events:
 	events_free(&w->events);
 close_streams:
@@ -245,6 +251,7 @@ unsigned worker_close(struct worker *w)
 	net_free(&w->net);
 	tcp_streams_free(&w->tcp);
 	feeds_free(&w->feeds);
+	selector_free(&w->selector);
 	events_free(&w->events);
 	w->source->ops->close(w->source);
 	return streams_close(w->streams);

@@ -114,6 +114,7 @@ static void set_base(struct channel_context *ctx, struct channel *ch, uint64_t s
 	struct event *base = &ctx->out->base;
 
 	events_switch(ctx->out, ch->stream);
+	ctx->out->symbols = ch->state.symbols;
 	base->ts_recv_ns = ts_recv_ns;
 	base->ts_send_ns = ts_send_ns;
 	base->venue = str_of(ch->venue);
@@ -226,6 +227,7 @@ static bool decode_one(struct channel_context *ctx, struct channel *ch, struct b
 
 	ctx->counts.messages_in++;
 	rc = ch->state.protocol->message(&ch->state, in, ctx->out);
+	events_select(ctx->out);
 	if (rc >= 0) {
 		ctx->counts.messages_out++;
 		return true;
@@ -608,6 +610,7 @@ void channel_body(struct channel_context *ctx, struct channel *ch, struct bytes 
 	set_base(ctx, ch, seq, 0, 0, 0);
 	ctx->counts.messages_in++;
 	rc = ch->state.protocol->body(&ch->state, in, ctx->out);
+	events_select(ctx->out);
 	if (rc >= 0) {
 		ctx->counts.messages_out++;
 	} else {

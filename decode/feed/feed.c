@@ -117,6 +117,8 @@ struct channel *feeds_channel(
 	ch = &fs->channels[fs->channels_n];
 	if (channel_init(ch, protocol, venue, number) < 0)
 		return NULL;
+	if (ch->state.symbols)
+		ch->state.symbols->selection = fs->opt.selection;
 	ch->stream = fs->hooks.stream_for(fs->hooks.ctx, venue, number);
 	if (!ch->stream) {
 		channel_free(ch);

@@ -66,6 +66,7 @@ struct feed_options {
 	struct channel_options channel;
 	uint32_t channels_max;
 	bool recognise; /* try every protocol on destinations that the table does not know */
+	const struct selection *selection; /* of instruments, kept; NULL = all */
 };
 
 /* feeds are all the feeds of one worker.

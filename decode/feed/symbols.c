@@ -1,6 +1,8 @@
 /* Hot path: no allocation, lock, system call or log. */
 #include "decode/feed/symbols.h"
 
+#include "decode/selection.h"
+
 /* A slot whose text was replaced stays: events in flight may still point at it. Texts change at a
  * session's start if ever; a table that sees more of it than this learns no more. */
 enum { DEAD_MAX = 256 };
@@ -38,6 +40,7 @@ void symbols_learn(struct symbols *table, uint64_t id, struct str text)
 	made->id = id;
 	made->len = (uint8_t)text.len;
 	memcpy(made->text, text.p, text.len);
+	made->wanted = table->selection && selection_wants(table->selection, id, text);
 }
 
 struct str symbols_find_far(const struct symbols *table, uint64_t id)
@@ -45,4 +48,13 @@ struct str symbols_find_far(const struct symbols *table, uint64_t id)
 	const struct symbol *slot = &table->slot[table->index[symbol_entry(table, id)]];
 
 	return (struct str){slot->text, slot->len};
+}
+
+bool symbols_wanted(const struct symbols *table, uint64_t id)
+{
+	const struct symbol *slot = &table->slot[table->index[symbols_home(table, id)]];
+
+	if (slot->id != id || !slot->len)
+		slot = &table->slot[table->index[symbol_entry(table, id)]];
+	return slot->len ? slot->wanted : selection_has_id(table->selection, id);
 }

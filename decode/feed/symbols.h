@@ -8,9 +8,12 @@
 enum { SYMBOL_TEXT_MAX = 32, SYMBOLS_MAX = 1 << 24 };
 enum { SYMBOL_UNKNOWN, SYMBOL_FORGOTTEN, SYMBOL_FIRST }; /* slots */
 
+struct selection; /* decode/selection.h */
+
 struct symbol {
 	uint64_t id;
 	uint8_t len;
+	bool wanted; /* by the table's selection */
 	char text[SYMBOL_TEXT_MAX];
 };
 
@@ -19,12 +22,13 @@ struct symbol {
  * Owns     its slots, one allocation
  * Thread   the worker that owns the channel */
 struct symbols {
-	struct symbol *slot; /* two that stand for no text, then what was learnt */
-	uint32_t mask;       /* size of index - 1 */
-	uint32_t used;       /* slots */
-	uint32_t room;       /* texts that may still be learnt */
-	uint32_t dead;       /* texts that were replaced */
-	uint32_t index[];    /* number of a slot; 0 = free */
+	struct symbol *slot;               /* two that stand for no text, then what was learnt */
+	uint32_t mask;                     /* size of index - 1 */
+	uint32_t used;                     /* slots */
+	uint32_t room;                     /* texts that may still be learnt */
+	uint32_t dead;                     /* texts that were replaced */
+	const struct selection *selection; /* decides what is wanted; NULL: nobody asks */
+	uint32_t index[];                  /* number of a slot; 0 = free */
 };
 
 /* symbols_init makes room for this many instruments.
@@ -56,3 +60,7 @@ static inline struct str symbols_find(const struct symbols *table, uint64_t id)
 		return symbols_find_far(table, id);
 	return (struct str){slot->text, slot->len};
 }
+
+/* symbols_wanted says whether the table's selection keeps events of id; the selection matched its
+ * text when it was learnt. An id without a text is kept by its number alone. */
+bool symbols_wanted(const struct symbols *table, uint64_t id);

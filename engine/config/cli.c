@@ -18,6 +18,10 @@ const struct cli_row cli_rows[] = {
 	{'o', "output", "URI", "send events there; may be given again", DO_OUTPUT, NULL, NULL, 0},
 	{0, "events", "LIST", "event families to publish, divided by commas", DO_KEY,
 		"decode.events", NULL, 0},
+	{0, "symbols", "LIST",
+		"keep events of these instruments alone: AAPL,ES*,#123; gaps, system events, "
+		"status and definitions stay",
+		DO_KEY, "decode.symbols", NULL, 0},
 	{0, "feed", "SPEC",
 		"protocol[@group:port][,channel=N][,line=A][,venue=MIC][,transport=tcp]: what "
 		"carries which "

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "capture/filter.h"
+#include "decode/selection.h"
 #include "engine/config/config_rows.h"
 #include "engine/config/feed_spec.h"
 #include "publish/sink.h"
@@ -80,6 +81,19 @@ static int source_check(const struct config *cfg, char error[CONFIG_ERROR])
 	return 0;
 }
 
+static int symbols_check(const struct config *cfg, char error[CONFIG_ERROR])
+{
+	struct selection *sel;
+	char why[256];
+
+	if (!*cfg->decode.symbols)
+		return 0;
+	if (selection_open(&sel, cfg->decode.symbols, why) < 0)
+		return REFUSE("decode.symbols: %s", why);
+	selection_close(sel);
+	return 0;
+}
+
 static int feeds_check(const struct config *cfg, char error[CONFIG_ERROR])
 {
 	struct feed_line line, other;
@@ -149,6 +163,8 @@ int config_finish(struct config *cfg, char error[CONFIG_ERROR])
 			return rc;
 	}
 	rc = source_check(cfg, error);
+	if (rc == 0)
+		rc = symbols_check(cfg, error);
 	if (rc == 0)
 		rc = feeds_check(cfg, error);
 	if (rc == 0)
