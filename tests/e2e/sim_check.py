@@ -269,7 +269,8 @@ def main():
     for ts, protocol, flow, head, payload in packets(where + "/sim.pcap"):
         first = first or ts
         if protocol == 17:
-            lines.setdefault(flow[2:], Line()).packet(ts, payload)
+            if flow[2][0] == 233:  # MDP 3.0 goes to 224.0.31 and 32: sim_mdp3.py reads it
+                lines.setdefault(flow[2:], Line()).packet(ts, payload)
         else:
             tcp.segment(flow, head, payload)
     blob = open(where + "/sim.bin", "rb").read()

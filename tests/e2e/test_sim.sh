@@ -42,10 +42,9 @@ refused() {
 	result $? "$text"
 }
 
-# finds TEXT FILE OFFSET: the checker notices one changed byte
+# finds TEXT FILE OFFSET [CHECKER]: the checker notices one changed byte
 finds() {
-	local text=$1 file=$2 at=$3 check=check
-	[[ $file == sim.wire ]] && check=wire
+	local text=$1 file=$2 at=$3 check=${4:-check}
 	cp "$dir/$file" "$dir/saved"
 	python3 - "$dir/$file" "$at" <<-'EOF'
 		import sys
@@ -78,7 +77,7 @@ run --messages 60000 --instruments 100 "${faults[@]}"
 wire loss=.02 late=.05 twice=.03 depth=6 outage=A:.2:.3,B:.5:.55 clean=first.pcap && cmp -s "$dir/sim.jsonl" "$dir/first.jsonl"
 result $? 'loss, repetition, disorder and outages are as asked and as told, and change nothing else'
 cp "$dir/sim.wire" "$dir/other.wire"
-finds 'a packet more in the truth of the wire is noticed' sim.wire "$(grep -abo '"count":[1-9]' "$dir/sim.wire" | sed -n '99s/:.*//p' | awk '{print $1+8}')"
+finds 'a packet more in the truth of the wire is noticed' sim.wire "$(grep -abo '"count":[1-9]' "$dir/sim.wire" | sed -n '99s/:.*//p' | awk '{print $1+8}')" wire
 run --messages 60000 --instruments 100 "${faults[@]}"
 cmp -s "$dir/sim.wire" "$dir/other.wire"
 result $? 'the same seed makes the same faults'
@@ -93,8 +92,27 @@ run --messages 1000 --instruments 1 --start-time 2025-03-09T03:30:00 && check
 result $? 'one instrument, the day the clocks change'
 run --seconds 3 --rate 50 --instruments 4 --start-time 2024-12-02T15:59:00 && check
 result $? 'a quiet day bounded by time, with heartbeats'
-run --messages 1000000 --seed 3 && check --all-types
-result $? 'a day of 1,000,000 messages has all 23 types and is right'
+run --messages 300000 --seed 3 && check --all-types
+result $? 'a day of 300,000 messages has all 23 types and is right'
+
+# MDP 3.0: the same day in both protocols, other versions, and the wire
+mdp3() { python3 "$here/sim_mdp3.py" "$dir" "$@"; }
+run --protocol both --messages 30000 --instruments 60 --snapshot-ms 200 --truth-mdp3 sim.mdp3 && mdp3 --all && check
+result $? 'MDP 3.0: messages, marks of events, books, snapshots are right, and ITCH beside it'
+finds 'MDP 3.0: a wrong byte in a packet is noticed' sim.pcap "$(grep -abo 'AAPLZ4' "$dir/sim.pcap" | sed -n '1s/:.*//p' | awk '{print $1+60}')" mdp3
+finds 'MDP 3.0: a wrong digit in the truth is noticed' sim.mdp3 "$(grep -abo '"MDEntryPx":[0-9]' "$dir/sim.mdp3" | sed -n '999s/:.*//p' | awk '{print $1+14}')" mdp3
+finds 'MDP 3.0: a wrong digit in the books is noticed' sim.books "$(grep -abo '"shares":[0-9]' "$dir/sim.books" | sed -n '50s/:.*//p' | awk '{print $1+9}')" mdp3
+run_mdp3() { # OPTIONS…: a short day of MDP 3.0 alone
+	(cd "$dir" && timeout 60 "$sim" --quiet --protocol mdp3 --messages 8000 --instruments 20 --pcap sim.pcap --truth-mdp3 sim.mdp3 \
+		--truth-wire sim.wire --books sim.books "$@" && "$sim" --protocol mdp3 --print-feeds "$@" >sim.feeds)
+}
+run_mdp3 --mdp3-version 9 --seed 5 && mdp3 && run_mdp3 --mdp3-version 11 --seed 6 --channels 2 --payload-max 720 && mdp3 && wire depth=0
+result $? 'MDP 3.0: schema versions 9 and 11, two channels, small packets'
+run_mdp3 --reset-at 5000 --snapshot-ms 0 && mdp3 && grep -q '"template":4,' "$dir/sim.mdp3" && grep -q '"session":"2024-W23.1","seq":1,' "$dir/sim.mdp3"
+result $? 'MDP 3.0: behind a channel reset numbers begin at 1 and all books are told anew'
+cp "$dir/sim.pcap" "$dir/first.pcap"
+run_mdp3 --reset-at 5000 --snapshot-ms 0 "${faults[@]:0:6}" --outage B:.05:.1 && wire loss=.02 late=.05 twice=.03 depth=6 outage=B:.05:.15 clean=first.pcap
+result $? 'MDP 3.0: loss, repetition, disorder and outages are as asked and as told'
 
 if command -v tshark >/dev/null; then
 	run --messages 20000 --instruments 50
@@ -122,6 +140,10 @@ refused 'a chance above 1 is refused' 'from 0 to 1' --loss 1.5
 refused 'a depth out of range is refused' 'DEPTH from 1 to' --reorder .1,99
 refused 'an outage of no line is refused' 'LINE A or B' --outage C:1:1
 refused 'a session behind the end of the day is refused' 'the day has 100000 messages' --new-session-at 200000
+refused 'a protocol that is none is refused' 'expected itch, mdp3 or both' --protocol fast
+refused 'a reset of MoldUDP64 numbers is refused' 'needs --protocol mdp3' --reset-at 5
+refused 'a session of MDP 3.0 is refused' 'no sessions on the wire' --protocol mdp3 --new-session-at 5
+refused 'packets too small for MDP 3.0 are refused' '720 bytes or more' --protocol mdp3 --payload-max 500
 refused 'an option without its value is refused' 'needs a value' --pcap --quiet
 "$sim" --live nosuch0 2>&1 | grep -q 'No such device'
 result $? 'an interface that is not there is named'

@@ -1,10 +1,14 @@
 #include "tests/sim/channel.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/sim/itch.h"
+
+/* numbers of channel 0; snapshots are a channel of their own, so many groups and ports apart */
+enum { MDP3_CHANNEL = 310, MDP3_SNAPSHOTS = 1310, MDP3_GROUPS_APART = 64, MDP3_PORTS_APART = 1000 };
 
 /* session_next names a session: the last three digits of --session count on, channel by channel and then session by
  * session. before: messages of the sessions before it */
@@ -27,13 +31,14 @@ static void itch_message(struct channel *channel, const struct msg *msg)
 {
 	struct files *files = channel->files;
 	uint8_t bytes[2 + ITCH_BYTES_MAX];
+
 	size_t len = itch_write(bytes + 2, msg, channel->ex.midnight_ns);
 
 	bool first = channel->ex.messages == channel->options->new_session_at;
 
 	if (first)
 		session_next(channel, channel->ex.messages - 1);
-	for (uint32_t i = 0; i < channel->lines_n; i++) {
+	for (uint32_t i = 0; i < channel->molds_n; i++) {
 		struct mold *mold = &channel->molds[i];
 
 		mold_tick(mold, msg->ts_ns);
@@ -55,7 +60,10 @@ static void on_message(void *ctx, const struct msg *msg)
 {
 	struct channel *channel = ctx;
 
-	itch_message(channel, msg);
+	if (channel->molds_n)
+		itch_message(channel, msg);
+	if (channel->mdp3.ex)
+		mdp3_message(&channel->mdp3, msg);
 	if (msg->type == 'E' || msg->type == 'P' || (msg->type == 'C' && msg->code == 'Y'))
 		flow_trade(&channel->flow, msg->match);
 }
@@ -88,36 +96,81 @@ static void line_faults(struct line *line, const struct options *o)
 	}
 }
 
-static void line_init(struct channel *channel, struct wire *wire, char name)
+/* line_init: ip and port of channel 0; stream: of chance, others than those of the exchange and its flow. */
+static void line_init(struct channel *channel, struct line *line, struct wire *wire, char name,
+	uint32_t number, uint32_t ip, uint32_t port, uint32_t stream)
 {
-	const struct options *o = channel->options;
-	struct line *line = &channel->lines[channel->lines_n];
-	struct mold *mold = &channel->molds[channel->lines_n++];
 	bool a = name == 'A';
-	uint32_t streams = channel->number * 16 + !a; /* of chance */
 
 	*line = (struct line){.wire = wire,
 		.truth = &channel->files->truth_wire,
-		.channel = channel->number,
+		.channel = number,
 		.name = name,
 		.from = {.mac = {2, 0, 0, 0, 1, a ? 1 : 2},
 			.ip = a ? 0x0ac80101 : 0x0ac80201,
 			.port = 30000},
-		.to = {.ip = (a ? o->addr_a : o->addr_b) + channel->number,
-			.port = (uint16_t)((a ? o->port_a : o->port_b) + channel->number)},
+		.to = {.ip = ip + channel->number, .port = (uint16_t)(port + channel->number)},
 		.delay_ns = a ? 1500 : 4500,
 		.jitter_ns = a ? 400 : 5000};
 	mac_of_group(line->to.mac, line->to.ip);
-	rng_seed(&line->rng, o->seed, streams + 3);
-	rng_seed(&line->chance, o->seed, streams + 7);
-	line_faults(line, o);
+	rng_seed(&line->rng, channel->options->seed, stream);
+	rng_seed(&line->chance, channel->options->seed, stream + 4);
+	line_faults(line, channel->options);
+}
+
+static void mold_init(struct channel *channel, struct wire *wire, char name)
+{
+	const struct options *o = channel->options;
+	struct line *line = &channel->lines[channel->molds_n];
+	struct mold *mold = &channel->molds[channel->molds_n++];
+	bool a = name == 'A';
+
+	line_init(channel, line, wire, name, channel->number, a ? o->addr_a : o->addr_b,
+		a ? o->port_a : o->port_b, channel->number * 16 + (a ? 3 : 4));
 	*mold = (struct mold){.line = line,
 		.payload_max = a ? o->payload_max : o->payload_max * 93 / 100,
 		.hold_ns = 1 + o->hold_us * (a ? 1000 : 1300),
 		.heartbeat_ns = o->heartbeat_ms * 1000000ull};
 	mold->parcel.kind = "data";
-	rng_seed(&mold->rng, o->seed, streams + 9);
+	rng_seed(&mold->rng, o->seed, channel->number * 16 + (a ? 9 : 10));
 	mold_start(mold, o->start_ns, channel->session);
+}
+
+static int mdp3_open(struct channel *channel, struct wire *wire)
+{
+	const struct options *o = channel->options;
+	struct mdp3 *md = &channel->mdp3;
+	uint32_t stream = (1u << 20) + channel->number * 32; /* behind those of all channels */
+
+	md->ex = &channel->ex;
+	md->snapshot_ns = o->snapshot_ms * 1000000ull;
+	md->reset_at = o->reset_at;
+	rng_seed(&md->rng, o->seed, stream++);
+	for (int snapshots = 0; snapshots < 2; snapshots++) {
+		struct mdp3_feed *feed = snapshots ? &md->snapshots : &md->feed;
+
+		*feed = (struct mdp3_feed){.lines = channel->mdp3_lines + 2 * snapshots,
+			.truth = &channel->files->truth_mdp3,
+			.channel = (snapshots ? MDP3_SNAPSHOTS : MDP3_CHANNEL) + channel->number,
+			.version = (uint16_t)o->mdp3_version,
+			.payload_max = o->payload_max,
+			.hold_ns = 1 + o->hold_us * 1000,
+			.heartbeat_ns = snapshots ? 0 : o->heartbeat_ms * 1000000ull};
+		rng_seed(&feed->rng, o->seed, stream++);
+		for (const char *name = o->lines; *name; name++, stream++) {
+			bool a = *name == 'A';
+
+			line_init(channel, &feed->lines[feed->lines_n++], wire, *name,
+				feed->channel,
+				(a ? o->mdp3_addr_a : o->mdp3_addr_b) +
+					MDP3_GROUPS_APART * (uint32_t)snapshots,
+				(a ? o->mdp3_port_a : o->mdp3_port_b) +
+					MDP3_PORTS_APART * (uint32_t)snapshots,
+				stream);
+		}
+		stream += 8;
+	}
+	return mdp3_init(md, o->start_ns);
 }
 
 int channel_init(struct channel *channel, const struct options *o, struct wire *wire,
@@ -142,13 +195,16 @@ int channel_init(struct channel *channel, const struct options *o, struct wire *
 	channel->ex.on_message = on_message;
 	channel->ex.on_fill = on_fill;
 	session_next(channel, 0);
-	for (const char *name = o->lines; *name; name++)
-		line_init(channel, wire, *name);
+	for (const char *name = o->lines; *name && o->itch; name++)
+		mold_init(channel, wire, *name);
+	if (o->mdp3 && mdp3_open(channel, wire) < 0)
+		return -ENOMEM;
 	return flow_init(&channel->flow, &channel->ex, &conf);
 }
 
 void channel_free(struct channel *channel)
 {
+	mdp3_free(&channel->mdp3);
 	flow_free(&channel->flow);
 	exchange_free(&channel->ex);
 }
@@ -159,12 +215,14 @@ uint64_t channel_due(const struct channel *channel)
 
 	if (channel->ended)
 		return UINT64_MAX;
-	for (uint32_t i = 0; i < channel->lines_n; i++) {
+	for (uint32_t i = 0; i < channel->molds_n; i++) {
 		uint64_t line_ns = mold_due(&channel->molds[i]);
 
 		if (line_ns < due)
 			due = line_ns;
 	}
+	if (channel->mdp3.ex && mdp3_due(&channel->mdp3) < due)
+		due = mdp3_due(&channel->mdp3);
 	return due;
 }
 
@@ -183,18 +241,29 @@ void channel_step(struct channel *channel, uint64_t ts_ns)
 {
 	struct session *fix = channel->fix;
 
-	for (uint32_t i = 0; i < channel->lines_n; i++)
+	for (uint32_t i = 0; i < channel->molds_n; i++)
 		mold_tick(&channel->molds[i], ts_ns);
+	if (channel->mdp3.ex)
+		mdp3_tick(&channel->mdp3, ts_ns);
 	if (channel->flow.next_ns > ts_ns)
 		return;
 	flow_step(&channel->flow);
+	channel_event_end(channel);
 	if (fix && fix->open && !fix->leaving)
 		follow_phase(fix, channel->flow.phase, ts_ns, channel->ex.now_ns);
 	if (channel->flow.phase == PHASE_DONE) {
 		channel->ended = true;
-		for (uint32_t i = 0; i < channel->lines_n; i++)
+		for (uint32_t i = 0; i < channel->molds_n; i++)
 			mold_end(&channel->molds[i], channel->ex.now_ns);
+		if (channel->mdp3.ex)
+			mdp3_end(&channel->mdp3, channel->ex.now_ns);
 	}
+}
+
+void channel_event_end(struct channel *channel)
+{
+	if (channel->mdp3.ex)
+		mdp3_event_end(&channel->mdp3);
 }
 
 static void print_feed(
@@ -208,7 +277,15 @@ static void print_feed(
 
 void channel_print_feeds(const struct options *o, uint32_t number, FILE *file)
 {
-	for (const char *name = o->lines; *name; name++)
+	for (const char *name = o->lines; *name && o->itch; name++)
 		print_feed(file, "itch50", (*name == 'A' ? o->addr_a : o->addr_b) + number,
 			(*name == 'A' ? o->port_a : o->port_b) + number, number, *name);
+	for (uint32_t snapshots = 0; snapshots < 2 && o->mdp3; snapshots++)
+		for (const char *name = o->lines; *name && (!snapshots || o->snapshot_ms); name++)
+			print_feed(file, "cme_mdp3",
+				(*name == 'A' ? o->mdp3_addr_a : o->mdp3_addr_b) +
+					MDP3_GROUPS_APART * snapshots + number,
+				(*name == 'A' ? o->mdp3_port_a : o->mdp3_port_b) +
+					MDP3_PORTS_APART * snapshots + number,
+				(snapshots ? MDP3_SNAPSHOTS : MDP3_CHANNEL) + number, *name);
 }

@@ -204,22 +204,28 @@ static uint64_t match_next(struct exchange *ex)
 }
 
 /* take executes shares of the first order of a level against one that came in. */
-static void take(
-	struct exchange *ex, struct order *o, uint32_t shares, int32_t taker, uint32_t taker_leaves)
+static void take(struct exchange *ex, struct order *o, uint32_t shares, const struct submit *taker,
+	uint32_t taker_leaves)
 {
 	struct instrument *inst = o->inst;
 	uint32_t price = o->exec_price;
-	struct msg msg = {.inst = inst, .ref = o->ref, .shares = shares, .match = match_next(ex)};
+	struct msg msg = {.inst = inst,
+		.ref = o->ref,
+		.shares = shares,
+		.match = match_next(ex),
+		.price = price,
+		.buys = o->buy,
+		.order_price = o->price,
+		.order_shares = o->shares - shares,
+		.taker = taker->ref};
 
 	if (o->hidden) { /* the order was never seen: no reference, and always "B" since 2014 */
 		msg.type = 'P';
 		msg.ref = 0;
 		msg.side = 'B';
-		msg.price = price;
 	} else if (price != o->price) {
 		msg.type = 'C';
 		msg.code = 'Y';
-		msg.price = price;
 	} else {
 		msg.type = 'E';
 	}
@@ -234,7 +240,7 @@ static void take(
 	inst->last = price;
 	inst->shares_executed += 2 * (uint64_t)shares;
 	tell_owner(ex, owner, &msg, price, leaves, true);
-	tell_owner(ex, taker, &msg, price, taker_leaves, false);
+	tell_owner(ex, taker->owner, &msg, price, taker_leaves, false);
 }
 
 bool exchange_accepts(const struct submit *in)
@@ -254,7 +260,7 @@ struct order *exchange_submit(struct exchange *ex, const struct submit *in)
 		uint32_t shares = left < o->shares ? left : o->shares;
 
 		left -= shares;
-		take(ex, o, shares, in->owner, left);
+		take(ex, o, shares, in, left);
 	}
 	if (!left)
 		return NULL;
@@ -282,7 +288,10 @@ struct order *exchange_submit(struct exchange *ex, const struct submit *in)
 			.ref = o->ref,
 			.side = o->buy ? 'B' : 'S',
 			.shares = left,
-			.price = o->price};
+			.price = o->price,
+			.buys = o->buy,
+			.order_price = o->price,
+			.order_shares = left};
 
 		memcpy(msg.mpid, o->mpid, sizeof(msg.mpid));
 		exchange_emit(ex, &msg);
@@ -296,14 +305,23 @@ void exchange_reduce(struct exchange *ex, struct order *o, uint32_t shares)
 	queue_of(o)->shares -= shares;
 	o->inst->shares_cancelled += shares;
 	if (!o->hidden)
-		exchange_emit(
-			ex, &(struct msg){
-				    .type = 'X', .inst = o->inst, .ref = o->ref, .shares = shares});
+		exchange_emit(ex, &(struct msg){.type = 'X',
+					  .inst = o->inst,
+					  .ref = o->ref,
+					  .shares = shares,
+					  .buys = o->buy,
+					  .order_price = o->price,
+					  .order_shares = o->shares});
 }
 
 void exchange_delete(struct exchange *ex, struct order *o)
 {
-	struct msg msg = {.type = 'D', .inst = o->inst, .ref = o->ref};
+	struct msg msg = {.type = 'D',
+		.inst = o->inst,
+		.ref = o->ref,
+		.buys = o->buy,
+		.order_price = o->price,
+		.order_shares = o->shares};
 	bool hidden = o->hidden;
 
 	o->inst->shares_cancelled += o->shares;
@@ -346,7 +364,10 @@ struct order *exchange_replace(
 				  .ref = old.ref,
 				  .new_ref = ref,
 				  .shares = shares,
-				  .price = price});
+				  .price = price,
+				  .buys = old.buy,
+				  .order_price = old.price,
+				  .order_shares = old.shares});
 	return o;
 }
 
@@ -390,7 +411,10 @@ void exchange_cross(struct exchange *ex, struct instrument *inst, char type, uin
 			.shares = shares,
 			.match = cross.match,
 			.code = 'N',
-			.price = price};
+			.price = price,
+			.buys = o->buy,
+			.order_price = o->price,
+			.order_shares = leaves};
 		bool hidden = o->hidden;
 
 		excess -= shares;

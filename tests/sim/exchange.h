@@ -31,6 +31,10 @@ struct msg {
 	char mode, state; /* L */
 	char mpid[5];
 	char reason[5]; /* H */
+	/* of the order it is about (A F E C X D U), also where ITCH leaves it out */
+	bool buys;
+	uint32_t order_price, order_shares; /* as displayed; what is left. U: of the old order */
+	uint64_t taker; /* E C P: reference of the order that came in, 0 in an auction */
 };
 
 struct order {

@@ -54,10 +54,12 @@ static void run(struct sim *sim)
 		if (due == UINT64_MAX)
 			break;
 		wire_flush(&sim->wire, due - 1);
-		if (next)
+		if (next) {
 			channel_step(next, due);
-		else
+		} else {
 			session_step(&sim->session, due);
+			channel_event_end(&sim->channels[0]);
+		}
 		if (sim->wire.error)
 			break;
 	}
@@ -83,6 +85,7 @@ static int sim_open(struct sim *sim)
 	wire_init(&sim->wire);
 	sim->wire.flat_out = o->flat_out;
 	if (open_file(&files->truth, o->truth, "--truth") < 0 ||
+		open_file(&files->truth_mdp3, o->truth_mdp3, "--truth-mdp3") < 0 ||
 		open_file(&files->truth_fix, o->truth_fix, "--truth-fix") < 0 ||
 		open_file(&files->truth_wire, o->truth_wire, "--truth-wire") < 0 ||
 		open_file(&files->books, o->books, "--books") < 0 ||
@@ -127,8 +130,9 @@ static int sim_close(struct sim *sim)
 		fprintf(stderr, "feed-sim: --live %s: sending: %s\n", sim->options.live,
 			strerror(-rc));
 	for (uint32_t i = 0; i < sim->options.channels && files->books.file; i++)
-		truth_books(&files->books, i, &sim->channels[i].ex);
+		truth_books(&files->books, i, &sim->channels[i].ex, sim->channels[i].mdp3.books);
 	rc |= close_file(&files->truth, "--truth");
+	rc |= close_file(&files->truth_mdp3, "--truth-mdp3");
 	rc |= close_file(&files->truth_fix, "--truth-fix");
 	rc |= close_file(&files->truth_wire, "--truth-wire");
 	rc |= close_file(&files->books, "--books");

@@ -40,6 +40,8 @@ static const struct option {
 	ROW("--start-time", TEXT, start_time, NULL, 0, 0,
 		"YYYY-MM-DDTHH:MM:SS of US Eastern time, or now (default 2024-06-03T09:30:00; "
 		"live: now)"),
+	ROW("--protocol", TEXT, protocol, "itch", 0, 0,
+		"itch, mdp3 or both: what says what the exchange does"),
 	ROW("--lines", TEXT, lines, "AB", 0, 0, "A, B or AB"),
 	ROW("--session", TEXT, session, "SIM0000001", 0, 0, "MoldUDP64 session, 10 characters"),
 	ROW("--group-a", TEXT, group_a, "233.54.12.111", 0, 0,
@@ -47,12 +49,19 @@ static const struct option {
 	ROW("--port-a", U32, port_a, "26477", 1, 65535, "UDP port of line A; channel n adds n"),
 	ROW("--group-b", TEXT, group_b, "233.49.196.111", 0, 0, "the same of line B"),
 	ROW("--port-b", U32, port_b, "26477", 1, 65535, ""),
+	ROW("--mdp3-group-a", TEXT, mdp3_group_a, "224.0.31.1", 0, 0,
+		"the same of MDP 3.0; snapshots 64 groups and 1000 ports behind it"),
+	ROW("--mdp3-port-a", U32, mdp3_port_a, "14310", 1, 64000, ""),
+	ROW("--mdp3-group-b", TEXT, mdp3_group_b, "224.0.32.1", 0, 0, ""),
+	ROW("--mdp3-port-b", U32, mdp3_port_b, "15310", 1, 64000, ""),
+	ROW("--mdp3-version", U32, mdp3_version, "13", 9, 13, "of the SBE schema"),
+	ROW("--snapshot-ms", U32, snapshot_ms, "1000", 0, 600000,
+		"MDP 3.0: time of one loop of snapshots, 0 = none"),
 	ROW("--payload-max", U32, payload_max, "1400", 100, 1472,
 		"most bytes of a UDP payload of line A; B cuts at 93 %"),
 	ROW("--hold-us", U32, hold_us, "20", 0, 1000000,
 		"a packet waits up to so long for more messages; line B 30 % more"),
-	ROW("--heartbeat-ms", U32, heartbeat_ms, "1000", 1, 60000,
-		"silence before a MoldUDP64 heartbeat"),
+	ROW("--heartbeat-ms", U32, heartbeat_ms, "1000", 1, 60000, "silence before a heartbeat"),
 	ROW("--loss", REAL, loss, "0", 0, 1,
 		"chance of a packet to be lost, on each line for itself"),
 	ROW("--loss-a", REAL, loss_a, NULL, 0, 1, "the same of line A alone (default --loss)"),
@@ -65,7 +74,9 @@ static const struct option {
 	ROW("--outage", TEXT, outage, NULL, 0, 0,
 		"LINE:AT:FOR[,...]: line A or B is silent AT s after the start for FOR s"),
 	ROW("--new-session-at", U64, new_session_at, NULL, 2, 1e12,
-		"message of the day (each channel) that is the first of a new session"),
+		"message of the day (each channel) that is the first of a new MoldUDP64 session"),
+	ROW("--reset-at", U64, reset_at, NULL, 1, 1e12,
+		"message of the day (each channel) behind which MDP 3.0 resets its numbers"),
 	ROW("--pcap", TEXT, pcap, NULL, 0, 0,
 		"FILE: capture with ns time stamps (- is standard output)"),
 	ROW("--pcap-us", TEXT, pcap_us, NULL, 0, 0, "FILE: capture with us time stamps"),
@@ -78,6 +89,8 @@ static const struct option {
 	ROW("--binaryfile", TEXT, binaryfile, NULL, 0, 0,
 		"FILE: the messages alone, as Nasdaq's BinaryFILE (channel 0)"),
 	ROW("--truth", TEXT, truth, NULL, 0, 0, "FILE: every market event as a JSON line"),
+	ROW("--truth-mdp3", TEXT, truth_mdp3, NULL, 0, 0,
+		"FILE: every MDP 3.0 message as a JSON line"),
 	ROW("--truth-fix", TEXT, truth_fix, NULL, 0, 0, "FILE: every FIX message as a JSON line"),
 	ROW("--truth-wire", TEXT, truth_wire, NULL, 0, 0,
 		"FILE: every packet of every line and what became of it"),
@@ -102,9 +115,10 @@ static void help(void)
 {
 	static const char *const unit[] = {"N", "N", "X", "TEXT", ""};
 
-	puts("feed-sim: a simulated exchange. ITCH 5.0 over MoldUDP64 on two lines and a FIX "
-	     "session over TCP,\n"
-	     "into a capture or onto an interface, and what really happened in files beside it.\n\n"
+	puts("feed-sim: a simulated exchange. ITCH 5.0 over MoldUDP64 and MDP 3.0 over SBE on two "
+	     "lines each, and a FIX\n"
+	     "session over TCP, into a capture or onto an interface, and what really happened in "
+	     "files beside it.\n\n"
 	     "usage: feed-sim [option]...");
 	for (size_t i = 0; i < ROWS; i++) {
 		char left[40];
@@ -318,6 +332,50 @@ static int outages(struct options *o)
 	return 0;
 }
 
+static int check_protocol(struct options *o)
+{
+	o->itch = !strcmp(o->protocol, "itch") || !strcmp(o->protocol, "both");
+	o->mdp3 = !strcmp(o->protocol, "mdp3") || !strcmp(o->protocol, "both");
+	if (!o->itch && !o->mdp3) {
+		fprintf(stderr, "feed-sim: --protocol %s: expected itch, mdp3 or both\n",
+			o->protocol);
+		return -EINVAL;
+	}
+	if (o->mdp3 && o->payload_max < 720) {
+		fprintf(stderr,
+			"feed-sim: --payload-max %u: MDP 3.0 messages need 720 bytes or more\n",
+			o->payload_max);
+		return -EINVAL;
+	}
+	if (o->new_session_at && !o->itch) {
+		fputs("feed-sim: --new-session-at: MDP 3.0 has no sessions on the wire; expected "
+		      "--reset-at, or --protocol itch or both\n",
+			stderr);
+		return -EINVAL;
+	}
+	if ((o->reset_at || o->truth_mdp3) && !o->mdp3) {
+		fprintf(stderr, "feed-sim: %s needs --protocol mdp3 or both%s\n",
+			o->reset_at ? "--reset-at" : "--truth-mdp3",
+			o->reset_at ? "; MoldUDP64 numbers never begin again within a session: "
+				      "--new-session-at"
+				    : "");
+		return -EINVAL;
+	}
+	if (o->binaryfile && !o->itch) {
+		fputs("feed-sim: --binaryfile needs --protocol itch or both\n", stderr);
+		return -EINVAL;
+	}
+	if (o->mdp3_port_a + o->channels > 64500 || o->mdp3_port_b + o->channels > 64500) {
+		fputs("feed-sim: the ports of the last channel's snapshots are above 65535\n",
+			stderr);
+		return -EINVAL;
+	}
+	return group("--mdp3-group-a", o->mdp3_group_a, &o->mdp3_addr_a) < 0 ||
+			       group("--mdp3-group-b", o->mdp3_group_b, &o->mdp3_addr_b) < 0
+		       ? -EINVAL
+		       : 0;
+}
+
 static int check_faults(struct options *o)
 {
 	if (o->loss_a < 0)
@@ -328,6 +386,11 @@ static int check_faults(struct options *o)
 		fprintf(stderr,
 			"feed-sim: --new-session-at %lu: the day has %lu messages (--messages)\n",
 			o->new_session_at, o->messages);
+		return -EINVAL;
+	}
+	if (o->messages && o->reset_at > o->messages) {
+		fprintf(stderr, "feed-sim: --reset-at %lu: the day has %lu messages (--messages)\n",
+			o->reset_at, o->messages);
 		return -EINVAL;
 	}
 	return reorder(o) < 0 || outages(o) < 0 ? -EINVAL : 0;
@@ -390,7 +453,7 @@ static int check(struct options *o)
 	if (group("--group-a", o->group_a, &o->addr_a) < 0 ||
 		group("--group-b", o->group_b, &o->addr_b) < 0)
 		return -EINVAL;
-	return check_faults(o) < 0 ? -EINVAL : start_time(o);
+	return check_protocol(o) < 0 || check_faults(o) < 0 ? -EINVAL : start_time(o);
 }
 
 int options_parse(struct options *o, int argc, char **argv)

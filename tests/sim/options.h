@@ -10,9 +10,13 @@ struct options {
 	double seconds, rate, fix_rate;
 	const char *start_time;         /* "now", or YYYY-MM-DDTHH:MM:SS of US Eastern time */
 	uint64_t start_ns, midnight_ns; /* made from it: ns since 1970 UTC */
-	const char *lines, *session, *group_a, *group_b;
+	const char *protocol;
+	bool itch, mdp3; /* made from it */
+	const char *lines, *session, *group_a, *group_b, *mdp3_group_a, *mdp3_group_b;
 	uint32_t port_a, port_b; /* of channel 0; channel n has n more */
-	uint32_t addr_a, addr_b; /* the groups as numbers */
+	uint32_t mdp3_port_a, mdp3_port_b;
+	uint32_t addr_a, addr_b, mdp3_addr_a, mdp3_addr_b; /* the groups as numbers */
+	uint32_t mdp3_version, snapshot_ms;
 	uint32_t payload_max, hold_us, heartbeat_ms;
 	double loss, loss_a, loss_b, dup, late; /* chances of a packet, 0 … 1 */
 	uint32_t late_packets;
@@ -22,8 +26,9 @@ struct options {
 		double at_s, for_s; /* from start_ns */
 	} outages[16];
 	uint32_t outages_n;
-	uint64_t new_session_at; /* number of a message of the day, 0 = never */
-	const char *pcap, *pcap_us, *binaryfile, *truth, *truth_fix, *truth_wire, *books, *live;
+	uint64_t new_session_at, reset_at; /* number of a message of the day, 0 = never */
+	const char *pcap, *pcap_us, *binaryfile, *truth, *truth_mdp3, *truth_fix, *truth_wire,
+		*books, *live;
 	bool live_raw, flat_out, no_fix, print_feeds, quiet;
 	const char *fix_user, *fix_password, *fix_secret;
 	uint32_t fix_port, fix_heartbeat;

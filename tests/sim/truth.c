@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tests/sim/mdp3.h"
+
 int out_open(struct out *out, const char *path)
 {
 	out->len = 0;
@@ -288,13 +290,18 @@ static void side(struct out *out, const struct level *level)
 	}
 }
 
-void truth_books(struct out *out, uint32_t channel, const struct exchange *ex)
+void truth_books(
+	struct out *out, uint32_t channel, const struct exchange *ex, const struct mdp3_book *mdp3)
 {
 	for (const struct instrument *inst = ex->inst; inst < ex->inst + ex->inst_n; inst++) {
 		number(out, "{\"channel\":", channel);
 		number(out, ",\"locate\":", inst->locate);
 		text(out, ",\"stock\":", inst->symbol);
 		letter(out, ",\"state\":", inst->state);
+		if (mdp3) {
+			number(out, ",\"security\":", (uint64_t)mdp3[inst - ex->inst].security);
+			number(out, ",\"origin\":", mdp3[inst - ex->inst].origin);
+		}
 		out_text(out, ",\"bids\":[");
 		side(out, inst->best[1]);
 		out_text(out, "],\"asks\":[");

@@ -28,5 +28,7 @@ void truth_message(struct out *out, uint32_t channel, const char *session, uint6
 	const struct msg *msg);
 
 /* truth_books writes one line an instrument: its displayed levels, best first, orders in priority.
- */
-void truth_books(struct out *out, uint32_t channel, const struct exchange *ex);
+ * mdp3: what its books are called there, in the same order, or NULL */
+struct mdp3_book;
+void truth_books(
+	struct out *out, uint32_t channel, const struct exchange *ex, const struct mdp3_book *mdp3);
