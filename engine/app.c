@@ -72,6 +72,23 @@ free_lines:
 	return rc;
 }
 
+/* text_params gives text: sinks what the section show says, unless their URI does. */
+static int text_params(struct sink_uri *uri, const struct config *cfg, char error[256])
+{
+	static const char *const details[] = {"normal", "normal", "quiet", "verbose"};
+	static const char *const dumps[] = {"none", "hex", "ascii"};
+	const char *const params[][2] = {{"detail", details[config_detail(cfg)]},
+		{"dump", dumps[cfg->show.dump]}, {"link", cfg->show.link ? "yes" : "no"}};
+	int rc = 0;
+
+	if (strcmp(uri->sink->name, "text") != 0)
+		return 0;
+	for (unsigned i = 0; rc == 0 && i < sizeof(params) / sizeof(params[0]); i++)
+		if (!sink_param(&uri->opt, params[i][0], NULL))
+			rc = sink_uri_add(uri, params[i][0], params[i][1], error);
+	return rc;
+}
+
 static int sink_open(struct app *app, unsigned i)
 {
 	const struct config_sink *conf = &app->cfg->sinks[i];
@@ -85,6 +102,8 @@ static int sink_open(struct app *app, unsigned i)
 
 	for (unsigned k = 0; rc == 0 && k < conf->params.n; k++)
 		rc = sink_uri_add(uri, conf->params.v[k][0], conf->params.v[k][1], error);
+	if (rc == 0)
+		rc = text_params(uri, app->cfg, error);
 	if (rc < 0) {
 		LOG(ERROR, "sink %s: %s", app->uri_shown[i], error);
 		return rc;
@@ -125,7 +144,17 @@ int app_sinks(struct app *app)
 
 int app_sources(struct app *app)
 {
-	int rc = sources_open(app->sources, app->workers_n, app->cfg, app->filter, &app->steer);
+	char error[256];
+	int rc = 0;
+
+	if (*app->cfg->source.write)
+		rc = savefile_open(&app->savefile, app->cfg->source.write, error);
+	if (rc < 0) {
+		LOG(ERROR, "%s", error);
+		return rc;
+	}
+	app->setup.savefile = app->savefile;
+	rc = sources_open(app->sources, app->workers_n, app->cfg, app->filter, &app->steer);
 
 	if (rc == 0)
 		app->sources_n = app->workers_n;
@@ -193,6 +222,8 @@ void app_close(struct app *app)
 		LOG(ERROR, "%u batches did not come back from the sinks", lost);
 	for (unsigned w = app->workers ? app->workers_n : 0; w < app->sources_n; w++)
 		app->sources[w]->ops->close(app->sources[w]);
+	if (app->savefile)
+		savefile_close(app->savefile);
 	ledger_close(app->ledger);
 	for (unsigned i = 0; i < app->publishers_n; i++)
 		publisher_close(app->publishers[i]);

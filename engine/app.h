@@ -21,15 +21,16 @@ struct app {
 	struct publisher *publishers[SINKS_MAX];
 	unsigned publishers_n, publishers_started;
 	struct ledger *ledger;
+	struct savefile *savefile; /* -w, or NULL */
 	struct worker_setup setup;
 	struct source *sources[WORKERS_MAX];
 	struct ring **rings; /* [worker * publishers_n + sink] */
 	struct worker *workers;
 	unsigned workers_n, sources_n;
-	atomic_bool give_up;                    /* a blocked push drops instead */
-	uint64_t reported;                      /* number of the newest ledger report */
-	bool source_told, sink_told[SINKS_MAX]; /* their error was logged */
-	bool finished;                          /* app_stop has been through */
+	atomic_bool give_up;                               /* a blocked push drops instead */
+	uint64_t reported;                                 /* number of the newest ledger report */
+	bool source_told, save_told, sink_told[SINKS_MAX]; /* their error was logged */
+	bool finished;                                     /* app_stop has been through */
 };
 
 /* Each returns 0, or -errno with one line logged that says what, where and what to do. app_close

@@ -104,6 +104,19 @@ static int sinks_status(struct app *app)
 	return status;
 }
 
+/* save_status says whether -w could write everything. */
+static int save_status(struct app *app)
+{
+	const char *error = app->savefile ? savefile_error(app->savefile) : "";
+
+	if (!*error)
+		return STATUS_OK;
+	if (!app->save_told)
+		LOG(ERROR, "%s", error);
+	app->save_told = true;
+	return STATUS_FAILED;
+}
+
 static bool ring_stopped(struct app *app)
 {
 	for (unsigned w = 0; w < app->workers_n; w++)
@@ -182,6 +195,7 @@ int app_wait(struct app *app)
 		}
 		if (status < 0)
 			status = sources_status(app);
+		save_status(app); /* the events go on */
 		if (sinks_status(app) != STATUS_OK)
 			return STATUS_FAILED;
 		if (ring_stopped(app)) {
@@ -257,6 +271,27 @@ static void log_gaps(const struct app *app)
 			gaps, lost);
 }
 
+/* print_numbers writes the three that tcpdump ends with. */
+static void print_numbers(const struct app *app)
+{
+	uint64_t captured = 0, received = 0, lost = 0;
+
+	for (unsigned w = 0; w < app->workers_n; w++) {
+		struct source *src = app->workers[w].source;
+		struct source_stats stats = {0};
+
+		src->ops->stats(src, &stats);
+		captured += app->workers[w].counts.packets;
+		received += stats.received - stats.filtered;
+		lost += stats.dropped[REASON_kernel_drop] + stats.dropped[REASON_nic_missed] +
+			stats.dropped[REASON_nic_error] + stats.dropped[REASON_no_mbuf];
+	}
+	fprintf(stderr,
+		"%lu packets captured\n%lu packets received by filter\n"
+		"%lu packets dropped by kernel\n",
+		captured, received + lost, lost);
+}
+
 /* join_workers lets them bring what they have into the rings; a second Ctrl-C or the deadline makes
  * blocked pushes drop. */
 static void join_workers(struct app *app, uint64_t deadline_ns)
@@ -308,13 +343,15 @@ int app_stop(struct app *app, int status)
 		}
 	}
 	app->finished = true;
-	if (sinks_status(app) != STATUS_OK)
+	if (sinks_status(app) != STATUS_OK || save_status(app) != STATUS_OK)
 		status = STATUS_FAILED;
 	log_lines(app);
 	log_gaps(app);
 	report = ledger_final(app->ledger, app->rings, stages_of, app);
-	if (log_wanted(LOG_LEVEL_INFO))
+	if (log_wanted(LOG_LEVEL_INFO)) {
+		print_numbers(app);
 		ledger_print(report, stderr, false);
+	}
 	if (!ledger_balances(report)) {
 		LOG(ERROR, "the ledger does not add up: this is a fault of the program, please "
 			   "report it");

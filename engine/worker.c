@@ -84,6 +84,8 @@ unsigned worker_do_work(struct worker *w)
 			worker_clock(w, pkts[0].ts_quality);
 		worker_note_losses(w, now_ns);
 	}
+	if (w->saver.file)
+		worker_save(w, pkts, n, now_ns);
 	for (int i = 0; i < n; i++)
 		take_packet(w, &pkts[i]);
 	if (n > 0 && w->shows)

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "capture/savefile.h"
 #include "capture/source.h"
 #include "decode/feed/feed.h"
 #include "decode/net/net.h"
@@ -29,6 +30,7 @@ struct worker_setup {
 	const struct selection *selection; /* of instruments; NULL = all */
 	struct ledger *ledger;
 	uint64_t boot_id;
+	struct savefile *savefile; /* what packets are written to, NULL = nothing */
 	_Atomic(uint64_t) *losses; /* by worker: packets its source has lost so far */
 };
 
@@ -48,6 +50,7 @@ struct worker {
 	struct streams *streams;
 	struct stream *ops;
 	struct worker_counts counts;
+	struct saver saver; /* file NULL: nothing is written */
 	uint32_t families;  /* bit 1 << FAMILY_x: published */
 	uint64_t losses_ns; /* when the source was last asked for its losses */
 	uint8_t ts_quality; /* of the newest packet */

@@ -12,6 +12,9 @@ uint64_t worker_now_ns(void); /* CLOCK_REALTIME */
  * loss it was. */
 void worker_note_losses(struct worker *w, uint64_t now_ns);
 
+/* worker_save writes a burst to the savefile. */
+void worker_save(struct worker *w, const struct packet *pkts, int n, uint64_t now_ns);
+
 /* worker_clock notes that packets bear stamps of another clock from now on. */
 void worker_clock(struct worker *w, uint8_t ts_quality);
 

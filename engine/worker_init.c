@@ -110,6 +110,14 @@ void worker_note_losses(struct worker *w, uint64_t now_ns)
 	channel_losses(&w->feeds.ctx, now_ns, losses);
 }
 
+void worker_save(struct worker *w, const struct packet *pkts, int n, uint64_t now_ns)
+{
+	if (n > 0)
+		saver_take(&w->saver, pkts, (unsigned)n);
+	else
+		saver_idle(&w->saver, now_ns);
+}
+
 /* The streams of a feed table were opened before the first packet came. */
 void worker_clock(struct worker *w, uint8_t ts_quality)
 {
@@ -191,7 +199,7 @@ int worker_init(struct worker *w, unsigned index, const struct worker_setup *set
 	struct net_options net = {
 		.packets = setup->families >> FAMILY_PACKET & 1,
 		.transactions = setup->families >> FAMILY_APP & 1,
-		.data_max = (uint32_t)cfg->decode.packet_bytes,
+		.data_max = config_packet_bytes(cfg),
 		.buckets = (uint32_t)cfg->decode.buckets,
 		.questions_max = power_of_two(cfg->decode.questions_max),
 		.udp_first = setup->recognise,
@@ -227,12 +235,18 @@ int worker_init(struct worker *w, unsigned index, const struct worker_setup *set
 	rc = net_init(&w->net, &net, net_stream, w, &w->events);
 	if (rc < 0)
 		goto free_tcp;
+	if (setup->savefile)
+		rc = saver_open(&w->saver, setup->savefile);
+	if (rc < 0)
+		goto free_net;
 	if (index == 0)
 		w->ops = open_stream(w, DOMAIN_OPS, str_of(cfg->engine.name), 0);
 	if (w->ops)
 		stream_clock(w->streams, w->ops, TS_Q_USER, 0);
 	return 0;
 
+free_net:
+	net_free(&w->net);
 free_tcp:
 	tcp_streams_free(&w->tcp);
 free_feeds:
@@ -248,6 +262,8 @@ close_streams:
 
 unsigned worker_close(struct worker *w)
 {
+	if (w->saver.file)
+		saver_close(&w->saver);
 	net_free(&w->net);
 	tcp_streams_free(&w->tcp);
 	feeds_free(&w->feeds);
@@ -262,6 +278,8 @@ void worker_finish(struct worker *w)
 	feeds_end(&w->feeds);
 	tcp_streams_end(&w->tcp);
 	net_end(&w->net);
+	if (w->saver.file)
+		saver_flush(&w->saver);
 	events_flush(&w->events);
 	streams_flush(w->streams);
 }
@@ -334,6 +352,9 @@ void worker_stages(const struct worker *w, struct ledger_cut *cut)
 	if (w->setup->cfg->engine.workers > 1) /* packets that came to another worker first */
 		stage(cut, "resteer", "packet", src.resteered, src.resteered - src.resteered_held,
 			src.resteered_held, (uint64_t[REASON_COUNT]){0});
+	if (w->saver.file)
+		stage(cut, "write", "packet", w->saver.entered, w->saver.written, w->saver.held,
+			w->saver.dropped);
 	stage(cut, "frame", "packet", w->counts.packets, w->counts.frames_out, 0,
 		w->counts.dropped);
 	stage(cut, "feed", "packet", feed->packets_in, feed->packets_out, feed->packets_held,

@@ -28,6 +28,8 @@ struct config_ports {
 /* Words of the rows, in their order there. */
 enum config_recognise { RECOGNISE_AUTO, RECOGNISE_ON, RECOGNISE_OFF };
 enum config_on_gone { ON_GONE_STOP, ON_GONE_WAIT };
+enum config_detail { DETAIL_AUTO, DETAIL_NORMAL, DETAIL_QUIET, DETAIL_VERBOSE };
+enum config_dump { DUMP_NONE, DUMP_HEX, DUMP_ASCII };
 enum config_packets { PACKETS_AUTO, PACKETS_ON, PACKETS_OFF };
 enum config_family { /* decode.events has bit 1 << FAMILY_x */
 	FAMILY_MBO,
@@ -114,6 +116,12 @@ enum config_source_kind config_source_kind(const struct config *cfg);
 /* config_families says which families are made: decode.events, where decode.packets is auto as that
  * says. Bits 1 << FAMILY_x. */
 uint32_t config_families(const struct config *cfg);
+
+/* config_packet_bytes is how many bytes of a packet its event carries: what a dump needs. */
+uint32_t config_packet_bytes(const struct config *cfg);
+
+/* config_detail is show.detail, where it is auto what log.level says. */
+enum config_detail config_detail(const struct config *cfg);
 
 /* config_format_name returns source.format as source_options takes it: NULL for auto. Static text.
  */

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "capture/filter.h"
 #include "decode/selection.h"
 #include "engine/config/config_rows.h"
@@ -45,6 +47,36 @@ uint32_t config_families(const struct config *cfg)
 	       ~(1u << FAMILY_OPS); /* the screen is for packets */
 }
 
+uint32_t config_packet_bytes(const struct config *cfg)
+{
+	if (cfg->show.dump != DUMP_NONE && cfg->decode.packet_bytes == 0)
+		return (uint32_t)cfg->source.snaplen;
+	return (uint32_t)cfg->decode.packet_bytes;
+}
+
+enum config_detail config_detail(const struct config *cfg)
+{
+	if (cfg->show.detail != DETAIL_AUTO)
+		return (enum config_detail)cfg->show.detail;
+	switch (cfg->log.level) {
+	case LOG_LEVEL_ERROR:
+	case LOG_LEVEL_WARN:
+		return DETAIL_QUIET;
+	case LOG_LEVEL_DEBUG:
+		return DETAIL_VERBOSE;
+	}
+	return DETAIL_NORMAL;
+}
+
+/* same_file says whether two names mean one file. */
+static bool same_file(const char *a, const char *b)
+{
+	struct stat st_a, st_b;
+
+	return stat(a, &st_a) == 0 && stat(b, &st_b) == 0 && st_a.st_dev == st_b.st_dev &&
+	       st_a.st_ino == st_b.st_ino;
+}
+
 /* refuse writes error. Returns -EINVAL */
 #define REFUSE(...) (error[0] = '\0', config_say(error, __VA_ARGS__), -EINVAL)
 
@@ -74,6 +106,10 @@ static int source_check(const struct config *cfg, char error[CONFIG_ERROR])
 	}
 	if (strcmp(s->file, "-") == 0 && s->loop != 1)
 		return REFUSE("source.loop: expected 1, standard input cannot be read twice");
+	if (*s->write && *s->file && same_file(s->write, s->file))
+		return REFUSE("source.write (-w): expected another file than the one that is read");
+	if (strcmp(s->write, "-") == 0)
+		return REFUSE("source.write (-w): expected the name of a file");
 	if (*s->filter && filter_open(&filter, s->filter, why) < 0)
 		return REFUSE("source.filter: %s", why);
 	if (filter)
@@ -158,7 +194,9 @@ int config_finish(struct config *cfg, char error[CONFIG_ERROR])
 			return rc;
 	}
 	if (cfg->sinks_n == 0) {
-		rc = config_set(cfg, "sinks.0.uri=text:-", error);
+		rc = config_set(cfg,
+			*cfg->source.write ? "sinks.0.uri=null:" : "sinks.0.uri=text:-",
+			error); /* as tcpdump: what is written is not shown */
 		if (rc < 0)
 			return rc;
 	}
