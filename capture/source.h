@@ -113,7 +113,9 @@ struct source_options {
 	const struct source *first; /* replay: worker 0's, whose list of files holds; NULL: look */
 	const struct address *groups; /* multicast groups to join, borrowed during open */
 	unsigned groups_n;
-	uint32_t ring_mib; /* AF_PACKET ring size, of each worker */
+	const char *join_via; /* "": the source itself; a kernel's interface that joins for it */
+	uint8_t join_from[4]; /* DPDK: IPv4 address of its reports, 0.0.0.0 none */
+	uint32_t ring_mib;    /* AF_PACKET ring size, of each worker */
 	bool promiscuous;
 	enum source_timestamps timestamps;
 	bool wait_when_gone;             /* AF_PACKET: an interface that goes is waited for */

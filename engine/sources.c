@@ -1,5 +1,6 @@
 #include "engine/sources.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -201,7 +202,8 @@ int sources_open(struct source *sources[], unsigned workers, const struct config
 		.steer = workers > 1 ? steer_packet : NULL,
 		.steer_ctx = steer,
 		.groups = groups,
-		.groups_n = groups ? groups_of(steer->table, groups) : 0,
+		.groups_n = groups && cfg->source.join ? groups_of(steer->table, groups) : 0,
+		.join_via = cfg->source.join_via,
 		.ring_mib = (uint32_t)cfg->source.ring_mib,
 		.promiscuous = cfg->source.promiscuous,
 		.timestamps = (enum source_timestamps)cfg->source.timestamps,
@@ -210,6 +212,7 @@ int sources_open(struct source *sources[], unsigned workers, const struct config
 	char error[256] = "out of memory";
 	int rc = -ENOMEM;
 
+	inet_pton(AF_INET, cfg->source.join_from, opt.join_from); /* checked; "" leaves 0.0.0.0 */
 	if (groups)
 		rc = config_source_kind(cfg) == CONFIG_FILE ? open_file(sources, cfg, &opt, error)
 							    : open_live(sources, cfg, &opt, error);

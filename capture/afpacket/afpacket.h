@@ -17,6 +17,7 @@
  *    runs ──gone──► away (left, under lock) ──all away, interface up: somebody opens──► runs */
 #pragma once
 
+#include "capture/group_sockets.h"
 #include "capture/source.h"
 
 #include <linux/filter.h>
@@ -35,8 +36,7 @@ struct afpacket_socket {
 	uint16_t link;
 	unsigned blocks_n;
 	uint8_t *ring;
-	unsigned joins_n; /* sockets that hold group memberships */
-	int *joins;
+	struct group_sockets joins;
 };
 
 struct afpacket_group;

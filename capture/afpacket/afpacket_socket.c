@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include "capture/afpacket/afpacket.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/if_ether.h>
 #include <net/if.h>
@@ -25,7 +24,6 @@ enum {
 	FRAME = 2048,  /* the kernel wants one; with version 3 it limits nothing */
 	RETIRE_MS = 1, /* a block with packets is handed over after this time */
 	ACCEPT = 256 * 1024,
-	GROUPS_PER_SOCKET = 16, /* net.ipv4.igmp_max_memberships is 20 */
 };
 
 /* opening is one socket on its way, and where its error goes. */
@@ -196,65 +194,6 @@ static int ring_map(struct opening *o)
 	return 0;
 }
 
-static bool is_ipv4(const struct address *a)
-{
-	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
-
-	return memcmp(a->ip, mapped, sizeof(mapped)) == 0;
-}
-
-/* group_join makes one membership on a socket. Returns 0, also when it is there already, or -errno
- */
-static int group_join(int fd, const struct address *group, int index)
-{
-	struct ipv6_mreq mreq6 = {.ipv6mr_interface = (unsigned)index};
-	struct ip_mreqn mreq4 = {.imr_ifindex = index};
-	int rc;
-
-	if (is_ipv4(group)) {
-		memcpy(&mreq4.imr_multiaddr, group->ip + 12, 4);
-		rc = setsockopt(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, &mreq4, sizeof(mreq4));
-	} else {
-		memcpy(&mreq6.ipv6mr_multiaddr, group->ip, 16);
-		rc = setsockopt(fd, IPPROTO_IPV6, IPV6_JOIN_GROUP, &mreq6, sizeof(mreq6));
-	}
-	return rc == 0 || errno == EADDRINUSE ? 0 : -errno;
-}
-
-/* groups_join makes the host a member of the multicast groups, on sockets that receive nothing
- * themselves. */
-static int groups_join(struct opening *o, int index)
-{
-	struct afpacket_socket *s = o->socket;
-	unsigned room = 0;
-	int rc, family = 0;
-
-	s->joins = calloc(o->opt->groups_n + 1, sizeof(*s->joins));
-	if (s->joins == NULL)
-		return fail(o, -ENOMEM, "no memory");
-	for (unsigned i = 0; i < o->opt->groups_n; i++) {
-		const struct address *group = &o->opt->groups[i];
-		char text[INET6_ADDRSTRLEN];
-
-		if (is_ipv4(group) ? group->ip[12] >> 4 != 0xe : group->ip[0] != 0xff)
-			continue; /* unicast comes by itself */
-		if (room-- == 0 || family != (is_ipv4(group) ? AF_INET : AF_INET6)) {
-			family = is_ipv4(group) ? AF_INET : AF_INET6;
-			room = GROUPS_PER_SOCKET - 1;
-			s->joins[s->joins_n] = socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-			if (s->joins[s->joins_n] < 0)
-				return fail(o, -errno, "no socket: %s", strerror(errno));
-			s->joins_n++;
-		}
-		rc = group_join(s->joins[s->joins_n - 1], group, index);
-		if (rc < 0)
-			return fail(o, rc,
-				"cannot join group %s: %s; does the interface have an address?",
-				inet_ntop(AF_INET6, group->ip, text, sizeof(text)), strerror(-rc));
-	}
-	return 0;
-}
-
 /* socket_open sets everything before bind lets the first packet in. first: this one joins groups
  * and sets what is the interface's. */
 static int socket_open(struct opening *o, struct afpacket_group *g, bool first)
@@ -289,7 +228,9 @@ static int socket_open(struct opening *o, struct afpacket_group *g, bool first)
 	if (rc == 0)
 		rc = afpacket_stamps(o->socket->fd, o->name, o->opt->timestamps, o->error);
 	if (rc == 0 && first)
-		rc = groups_join(o, index);
+		rc = group_sockets_join(&o->socket->joins,
+			o->opt->join_via && *o->opt->join_via ? o->opt->join_via : o->name,
+			o->opt->groups, o->opt->groups_n, o->error);
 	if (rc == 0 && first && o->opt->promiscuous) {
 		promisc.mr_ifindex = index;
 		rc = option_set(
@@ -330,9 +271,7 @@ refused:
 
 void afpacket_socket_close(struct afpacket_socket *s)
 {
-	for (unsigned i = 0; i < s->joins_n; i++)
-		close(s->joins[i]);
-	free(s->joins);
+	group_sockets_close(&s->joins);
 	if (s->ring)
 		munmap(s->ring, (size_t)s->blocks_n * AFPACKET_BLOCK);
 	if (s->fd >= 0)

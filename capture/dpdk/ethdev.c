@@ -1,6 +1,10 @@
 /* Hot path: no allocation, lock, system call or log. */
 #include "capture/dpdk/ethdev_impl.h"
 
+#include <rte_mbuf_dyn.h>
+
+#include "capture/dpdk/join.h"
+#include "capture/membership.h"
 #include "decode/frame.h"
 
 void ethdev_release(struct ethdev_source *es)
@@ -59,13 +63,28 @@ static bool packet_read(struct ethdev_source *es, struct rte_mbuf **mbuf, struct
 	return true;
 }
 
+/* stamp gives a packet the card's time, where it has one, or the burst's. */
+static void stamp(const struct ethdev_source *es, const struct rte_mbuf *m, uint64_t burst_ns,
+	struct packet *pkt)
+{
+	const struct ethdev_port *port = es->port;
+	bool has = port->stamps && (m->ol_flags & port->stamp_flag);
+
+	pkt->ts_quality = has ? TS_Q_HARDWARE : TS_Q_USER;
+	pkt->ts_recv_ns =
+		has ? ethdev_clock_ns(&es->clock, *RTE_MBUF_DYNFIELD(m, port->stamp_offset,
+							  const rte_mbuf_timestamp_t *))
+		    : burst_ns;
+}
+
 /* A driver may give nothing at all when asked for fewer than four packets, so a burst is whole even
  * when -c wants fewer: what is above is not taken. */
 int ethdev_burst(struct source *src, struct packet *pkts, unsigned max)
 {
 	struct ethdev_source *es = (struct ethdev_source *)src;
 	uint64_t left = es->count_max ? es->count_max - es->seq : UINT64_MAX;
-	struct packet pkt = {.link = LINK_ETHERNET, .ts_quality = TS_Q_USER};
+	struct packet pkt = {.link = LINK_ETHERNET};
+	uint64_t burst_ns;
 	unsigned n = 0;
 
 	ethdev_release(es);
@@ -81,10 +100,13 @@ int ethdev_burst(struct source *src, struct packet *pkts, unsigned max)
 		return 0;
 	for (unsigned i = 0; i < es->mbufs_n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(es->mbufs[i], void *));
-	pkt.ts_recv_ns = ethdev_now_ns();
+	burst_ns = ethdev_now_ns();
 	for (unsigned i = 0; i < es->mbufs_n && n < left; i++) {
 		if (!packet_read(es, &es->mbufs[i], &pkt))
 			continue;
+		stamp(es, es->mbufs[i], burst_ns, &pkt);
+		if (es->port->join && membership_is_query(pkt.data, pkt.caplen))
+			join_query(es->port->join, pkt.data, pkt.caplen);
 		es->stats.received++;
 		es->stats.received_bytes += pkt.wire_len;
 		if (!filter_pass(&es->filter, &pkt)) {

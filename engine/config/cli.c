@@ -43,6 +43,8 @@ const struct cli_row cli_rows[] = {
 	{0, "loop", "N", "play a file N times, 0 for ever", DO_KEY, "source.loop", NULL, 0},
 	{0, "format", "NAME", "format of the file", DO_KEY, "source.format", NULL, 0},
 	{0, "date", "YYYYMMDD", "day of a message file", DO_KEY, "source.date", NULL, 0},
+	{0, "join-via", "IFACE", "join multicast groups on this interface of the kernel", DO_KEY,
+		"source.join_via", NULL, 0},
 	{'Z', "user", "NAME", "become this user once the source is open", DO_KEY, "engine.user",
 		NULL, 0},
 	{0, "workers", "N", "worker threads", DO_KEY, "engine.workers", NULL, 0},

@@ -1,6 +1,7 @@
 /* What concerns more than one key, or what only other rooms can judge. */
 #include "engine/config/config.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -85,6 +86,7 @@ static int source_check(const struct config *cfg, char error[CONFIG_ERROR])
 	const struct config_source *s = &cfg->source;
 	enum config_source_kind kind = config_source_kind(cfg);
 	struct filter *filter = NULL;
+	uint8_t ipv4[4];
 	char why[256];
 
 	if (kind == CONFIG_NO_SOURCE)
@@ -104,6 +106,10 @@ static int source_check(const struct config *cfg, char error[CONFIG_ERROR])
 		if (key)
 			return REFUSE("source.%s: expected with source.file (-r) alone", key);
 	}
+	if (*s->join_from && inet_pton(AF_INET, s->join_from, ipv4) != 1)
+		return REFUSE("source.join_from: %s is no IPv4 address", s->join_from);
+	if (kind == CONFIG_PORT && s->on_gone == ON_GONE_WAIT)
+		return REFUSE("source.on_gone: wait is expected with source.interface alone");
 	if (strcmp(s->file, "-") == 0 && s->loop != 1)
 		return REFUSE("source.loop: expected 1, standard input cannot be read twice");
 	if (*s->write && *s->file && same_file(s->write, s->file))
