@@ -6,7 +6,7 @@
 set -euo pipefail
 
 build=(build-essential cmake ninja-build pkg-config python3 libdpdk-dev librdkafka-dev libzmq3-dev
-	libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libpcap-dev libyaml-dev zlib1g-dev libzstd-dev
+	libprotobuf-c-dev protobuf-c-compiler protobuf-compiler libpcap-dev libyaml-dev libmicrohttpd-dev zlib1g-dev libzstd-dev
 	python3-protobuf python3-zmq iproute2)
 kafka=(openjdk-17-jre-headless maven python3-confluent-kafka)
 test=("${build[@]}" "${kafka[@]}" libcriterion-dev clang-14 clang-format-14 libclang-rt-14-dev llvm-14 libprotobuf-dev

@@ -128,18 +128,18 @@ static int sink_open(struct app *app, unsigned i)
 
 int app_sinks(struct app *app)
 {
-	int rc;
+	int rc = monitor_open(app);
 
-	for (unsigned i = 0; i < app->cfg->sinks_n; i++) {
+	for (unsigned i = 0; i < app->cfg->sinks_n && rc == 0; i++)
 		rc = sink_open(app, i);
-		if (rc < 0)
-			return rc;
-	}
+	if (rc < 0)
+		return rc;
 	rc = ledger_open(&app->ledger, app->workers_n, app->uri_texts, app->publishers_n);
 	if (rc < 0)
 		LOG(ERROR, "ledger: %s", strerror(-rc));
 	app->setup.ledger = app->ledger;
-	return rc;
+	app->setup.latencies = &app->monitor.latencies;
+	return rc < 0 ? rc : monitor_sinks(app);
 }
 
 int app_sources(struct app *app)
@@ -200,7 +200,7 @@ int app_workers(struct app *app)
 		}
 		app->workers_n++;
 	}
-	return 0;
+	return monitor_workers(app);
 }
 
 void app_close(struct app *app)
@@ -216,6 +216,7 @@ void app_close(struct app *app)
 		publisher_stop(app->publishers[i], 1);
 		publisher_join(app->publishers[i]);
 	}
+	monitor_close(app);
 	for (unsigned w = 0; app->workers && w < app->workers_n; w++)
 		lost += worker_close(&app->workers[w]);
 	if (lost)

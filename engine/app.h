@@ -4,6 +4,7 @@
 
 #include "capture/filter.h"
 #include "engine/config/cli.h"
+#include "engine/metrics/monitor.h"
 #include "engine/steer.h"
 #include "engine/worker.h"
 #include "publish/publisher.h"
@@ -27,8 +28,10 @@ struct app {
 	struct ring **rings; /* [worker * publishers_n + sink] */
 	struct worker *workers;
 	unsigned workers_n, sources_n;
-	atomic_bool give_up;                               /* a blocked push drops instead */
-	uint64_t reported;                                 /* number of the newest ledger report */
+	atomic_bool give_up;          /* a blocked push drops instead */
+	uint64_t requested, reported; /* numbers of the newest ledger report asked for, and seen */
+	bool event_due, print_due;    /* what becomes of the next one */
+	struct monitor monitor;
 	bool source_told, save_told, sink_told[SINKS_MAX]; /* their error was logged */
 	bool finished;                                     /* app_stop has been through */
 };

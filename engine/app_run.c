@@ -27,6 +27,7 @@ static int sinks_ready(struct app *app)
 			if (!told)
 				LOG(INFO, "waiting for subscribers sink=%s", app->uri_texts[i]);
 			told = true;
+			monitor_poll(app, NULL);
 			switch (signals_next(10)) {
 			case SIGINT:
 			case SIGTERM:
@@ -125,9 +126,16 @@ static bool ring_stopped(struct app *app)
 	return false;
 }
 
-/* take_report sends a complete report on as an event, and prints it if asked. Returns whether there
- * was one. */
-static bool take_report(struct app *app, bool print)
+static void print_accounts(struct app *app, const struct ledger_report *report)
+{
+	ledger_print(report, stderr, false);
+	latencies_read(&app->monitor.latencies);
+	latencies_print(&app->monitor.latencies, stderr);
+}
+
+/* take_report does with a complete report what is due: metrics, an event, print. Returns whether
+ * there was one. */
+static bool take_report(struct app *app)
 {
 	const struct ledger_report *report = ledger_collect(app->ledger);
 
@@ -137,9 +145,14 @@ static bool take_report(struct app *app, bool print)
 	if (!ledger_balances(report))
 		LOG(ERROR, "the ledger does not add up: this is a fault of the program, please "
 			   "report it");
-	if (print)
-		ledger_print(report, stderr, false);
-	atomic_store_explicit(&app->workers[0].report, report, memory_order_release);
+	monitor_put(app, report);
+	if (app->print_due)
+		print_accounts(app, report);
+	if (app->event_due) {
+		latencies_sample(&app->monitor.latencies);
+		atomic_store_explicit(&app->workers[0].report, report, memory_order_release);
+	}
+	app->print_due = app->event_due = false;
 	return true;
 }
 
@@ -158,39 +171,47 @@ static bool stopping(uint64_t deadline_ns)
 	return sig == SIGINT || sig == SIGTERM || (deadline_ns && monotonic_ns() >= deadline_ns);
 }
 
+/* settle waits until no cut is under way and no report waits to be sent. Returns false when there is
+ * no time left for it. */
+static bool settle(struct app *app, uint64_t deadline_ns)
+{
+	while (app->requested != app->reported || !sent(app)) {
+		if (stopping(deadline_ns))
+			return false;
+		take_report(app);
+	}
+	return true;
+}
+
 /* last_report sends the accounts once more as the last event. deadline_ns: 0 = none */
 static void last_report(struct app *app, uint64_t deadline_ns)
 {
-	while (!sent(app))
-		if (stopping(deadline_ns))
-			return;
-	ledger_request(app->ledger);
-	while (!take_report(app, false))
-		if (stopping(deadline_ns))
-			return;
-	while (!sent(app))
-		if (stopping(deadline_ns))
-			return;
+	if (!settle(app, deadline_ns))
+		return;
+	app->event_due = true;
+	app->requested = ledger_request(app->ledger);
+	settle(app, deadline_ns);
 }
 
 int app_wait(struct app *app)
 {
 	uint64_t interval_ns = app->cfg->ledger.interval_s * 1000000000ull;
 	uint64_t due_ns = monotonic_ns() + interval_ns;
-	bool print = false;
+	bool wanted = false;
 
+	monitor_put(app, NULL);
 	for (;;) {
 		uint64_t deadline_ns = 0;
 		int status = -1;
 
-		switch (signals_next(20)) {
+		switch (signals_next(wanted ? 1 : 20)) {
 		case SIGINT:
 		case SIGTERM:
 			status = sinks_status(app);
 			deadline_ns = monotonic_ns() + 200000000ull;
 			break;
 		case SIGUSR1:
-			print = true;
+			app->print_due = true;
 			break;
 		}
 		if (status < 0)
@@ -206,13 +227,14 @@ int app_wait(struct app *app)
 			last_report(app, deadline_ns);
 			return status;
 		}
-		if ((print || (interval_ns && monotonic_ns() >= due_ns)) && sent(app)) {
-			ledger_request(app->ledger);
-			if (monotonic_ns() >= due_ns)
-				due_ns += interval_ns;
+		wanted = monitor_poll(app, NULL);
+		if (interval_ns && monotonic_ns() >= due_ns) {
+			app->event_due = true;
+			due_ns += interval_ns;
 		}
-		if (take_report(app, print))
-			print = false;
+		if ((wanted || app->print_due || app->event_due) && sent(app))
+			app->requested = ledger_request(app->ledger);
+		take_report(app);
 	}
 }
 
@@ -318,6 +340,7 @@ int app_stop(struct app *app, int status)
 	const struct ledger_report *report;
 	uint64_t purged = 0, undelivered;
 
+	monitor_poll(app, "stopping\n");
 	join_workers(app, deadline_ns);
 	for (unsigned i = 0; i < app->publishers_n; i++)
 		publisher_stop(app->publishers[i], deadline_ns);
@@ -348,9 +371,10 @@ int app_stop(struct app *app, int status)
 	log_lines(app);
 	log_gaps(app);
 	report = ledger_final(app->ledger, app->rings, stages_of, app);
+	monitor_put(app, report);
 	if (log_wanted(LOG_LEVEL_INFO)) {
 		print_numbers(app);
-		ledger_print(report, stderr, false);
+		print_accounts(app, report);
 	}
 	if (!ledger_balances(report)) {
 		LOG(ERROR, "the ledger does not add up: this is a fault of the program, please "

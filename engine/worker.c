@@ -82,6 +82,8 @@ unsigned worker_do_work(struct worker *w)
 	if (n > 0) {
 		if (pkts[0].ts_quality != w->ts_quality)
 			worker_clock(w, pkts[0].ts_quality);
+		if (stamped_now(pkts[0].ts_quality))
+			hist_between(&w->taken, pkts[0].ts_recv_ns, now_ns);
 		worker_note_losses(w, now_ns);
 	}
 	if (w->saver.file)

@@ -30,8 +30,9 @@ struct worker_setup {
 	const struct selection *selection; /* of instruments; NULL = all */
 	struct ledger *ledger;
 	uint64_t boot_id;
-	struct savefile *savefile; /* what packets are written to, NULL = nothing */
-	_Atomic(uint64_t) *losses; /* by worker: packets its source has lost so far */
+	struct savefile *savefile;         /* what packets are written to, NULL = nothing */
+	_Atomic(uint64_t) *losses;         /* by worker: packets its source has lost so far */
+	const struct latencies *latencies; /* its samples go out behind each report */
 };
 
 /* worker is all that one thread touches.
@@ -51,6 +52,8 @@ struct worker {
 	struct stream *ops;
 	struct worker_counts counts;
 	struct saver saver; /* file NULL: nothing is written */
+	struct hist
+		taken; /* capture stamp … taken from the source: the oldest packet of each burst */
 	uint32_t families;  /* bit 1 << FAMILY_x: published */
 	uint64_t losses_ns; /* when the source was last asked for its losses */
 	uint8_t ts_quality; /* of the newest packet */

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "capture/dpdk/eal.h"
 #include "engine/config/feed_spec.h"
+#include "engine/metrics/latencies.h"
 #include "publish/idle.h"
 
 enum { LOSSES_EVERY_NS = 200000 };
@@ -30,6 +31,7 @@ const uint8_t family_of_type[] = {
 	[EVENT_DNS] = FAMILY_APP,
 	[EVENT_TALKER] = FAMILY_FLOW,
 	[EVENT_TRAFFIC] = FAMILY_FLOW,
+	[EVENT_LATENCY] = FAMILY_OPS,
 };
 
 uint64_t worker_now_ns(void)
@@ -135,6 +137,7 @@ void worker_round(struct worker *w, uint32_t round)
 void worker_send_report(struct worker *w)
 {
 	const struct ledger_report *report = atomic_load_explicit(&w->report, memory_order_acquire);
+	const struct latencies *latencies = w->setup->latencies;
 	struct event *ev;
 
 	if (!report)
@@ -149,6 +152,10 @@ void worker_send_report(struct worker *w)
 	w->events.sub_seq = 0;
 	ev = events_push(&w->events, EVENT_LEDGER);
 	ledger_report_event(report, ev);
+	for (unsigned i = 0; latencies && i < latencies->samples_n; i++) {
+		ev = events_push(&w->events, EVENT_LATENCY);
+		ev->latency = latencies->samples[i];
+	}
 	events_flush(&w->events);
 	atomic_store_explicit(&w->report, NULL, memory_order_release);
 }
@@ -366,6 +373,8 @@ void worker_stages(const struct worker *w, struct ledger_cut *cut)
 	if (w->net.opt.transactions)
 		stage(cut, "dns", "message", w->net.dns.counts.messages, w->net.dns.counts.joined,
 			w->net.dns.waiting, w->net.dns.counts.dropped);
+	cut->facts.received_bytes = src.received_bytes;
+	cut->facts.messages_lost = feed->messages_lost + fix->messages_lost;
 	stage(cut, "event", "event", w->counts.events_in, w->counts.events_out, 0,
 		w->counts.event_dropped);
 }

@@ -30,12 +30,14 @@ int ledger_open(struct ledger **out, unsigned workers, const char *const *uris, 
 	ledger->uris = uris;
 	ledger->sinks_n = sinks_n;
 	ledger->cuts = calloc(workers * CUTS_MAX, sizeof(*ledger->cuts));
+	ledger->report.workers = workers;
 	ledger->report.stages = calloc(stages, sizeof(*ledger->report.stages));
+	ledger->report.facts = calloc(workers, sizeof(*ledger->report.facts));
 	ledger->report.ev_stages = calloc(stages, sizeof(*ledger->report.ev_stages));
 	ledger->report.ev_drops =
 		calloc((size_t)stages * REASON_COUNT, sizeof(*ledger->report.ev_drops));
-	if (!ledger->cuts || !ledger->report.stages || !ledger->report.ev_stages ||
-		!ledger->report.ev_drops) {
+	if (!ledger->cuts || !ledger->report.stages || !ledger->report.facts ||
+		!ledger->report.ev_stages || !ledger->report.ev_drops) {
 		ledger_close(ledger);
 		return -ENOMEM;
 	}
@@ -49,6 +51,7 @@ void ledger_close(struct ledger *ledger)
 		return;
 	free(ledger->report.ev_drops);
 	free(ledger->report.ev_stages);
+	free(ledger->report.facts);
 	free(ledger->report.stages);
 	free(ledger->cuts);
 	free(ledger);
@@ -66,6 +69,7 @@ static void cut_reset(struct ledger *ledger, struct ledger_cut *cut, unsigned wo
 {
 	cut->batch = (struct batch){.cut = cut, .worker = (uint16_t)worker};
 	cut->stages_n = 0;
+	cut->facts = (struct ledger_facts){0};
 	cut->sinks_n = ledger->sinks_n;
 	for (unsigned s = 0; s < cut->sinks_n; s++)
 		cut->sinks[s] = (struct ledger_stage){.stage = "sink",
@@ -123,6 +127,7 @@ static void report_add(struct ledger_report *report, const struct ledger_cut *cu
 		report->stages[report->n++] = cut->stages[i];
 	for (unsigned i = 0; i < cut->sinks_n; i++)
 		report->stages[report->n++] = cut->sinks[i];
+	report->facts[cut->batch.worker] = cut->facts;
 }
 
 const struct ledger_report *ledger_collect(struct ledger *ledger)
@@ -166,6 +171,7 @@ const struct ledger_report *ledger_final(struct ledger *ledger, struct ring *con
 			const struct ring *ring = rings[w * ledger->sinks_n + s];
 
 			ring_cut(ring, &cut->sinks[s]);
+			ring_facts(ring, &cut->facts.rings[s]);
 			ledger_cut_sink(cut, s, &ring->counts);
 		}
 		report_add(&ledger->report, cut);

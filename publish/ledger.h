@@ -16,7 +16,7 @@
 #include "publish/batch.h"
 #include "publish/sink.h"
 
-enum { CUTS_MAX = 2, CUT_STAGES_MAX = 16 };
+enum { CUTS_MAX = 2, CUT_STAGES_MAX = 16, LEDGER_CAUSES = 4 };
 
 struct ring;
 
@@ -29,6 +29,19 @@ struct ledger_stage {
 	uint64_t dropped[REASON_COUNT];
 };
 
+/* ledger_facts is what a worker knows beside its stages, as of the same cut. */
+struct ledger_facts {
+	uint64_t received_bytes;
+	uint64_t gaps[LEDGER_CAUSES]; /* by GapEvent.Cause */
+	uint64_t messages_lost;       /* in these gaps, as far as known */
+	uint64_t batches;             /* closed */
+	uint32_t streams;             /* open */
+	struct ledger_ring {
+		uint64_t waits;        /* pushes that had to sleep */
+		uint32_t queued, size; /* batches not taken by the sink; how many there may be */
+	} rings[SINKS_MAX];
+};
+
 /* ledger_cut is one worker's side of a report, and what the publishers add to it. */
 struct ledger_cut {
 	struct batch batch; /* travels through the rings */
@@ -36,14 +49,16 @@ struct ledger_cut {
 	unsigned stages_n, sinks_n;
 	struct ledger_stage stages[CUT_STAGES_MAX]; /* the worker's own */
 	struct ledger_stage sinks[SINKS_MAX]; /* entered: by the worker; the rest: by publishers */
+	struct ledger_facts facts;
 	atomic_int state;
 };
 
 /* ledger_report is a complete cut of all workers. */
 struct ledger_report {
 	uint64_t number;
-	unsigned n;
+	unsigned n, workers;
 	struct ledger_stage *stages;
+	struct ledger_facts *facts; /* by worker */
 	/* for ledger_report_event */
 	struct ev_ledger_report_stage *ev_stages;
 	struct ev_dropped *ev_drops;

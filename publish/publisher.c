@@ -10,9 +10,10 @@
 #include "publish/idle.h"
 
 enum {
-	DEPTH = 64,      /* batches in a ring: 4 MiB of 64 KiB */
-	QUOTA = 256,     /* batches a sink may hold beyond submit */
-	SUBMIT_MAX = 16, /* batches of one ring in a row */
+	DEPTH = 64,        /* batches in a ring: 4 MiB of 64 KiB */
+	QUOTA = 256,       /* batches a sink may hold beyond submit */
+	SUBMIT_MAX = 16,   /* batches of one ring in a row */
+	STATE_ROUNDS = 64, /* between two looks at the sink's state: 32 ms when idle */
 	FLUSH_STEP_NS =
 		50000000, /* how long a flush may keep the thread from seeing publisher_hurry */
 };
@@ -27,10 +28,14 @@ struct publisher {
 	struct sink_counts *counts[WORKERS_MAX];
 	pthread_t thread;
 	bool started;
-	atomic_bool stop, ready;
+	unsigned rounds;
+	atomic_bool stop, ready, connected;
+	atomic_uint peers;
+	atomic_uint_least64_t queued;
 	atomic_uint_least64_t deadline_ns;
 	atomic_int state, error_number;
 	char error[256]; /* written before state becomes BROKEN */
+	struct publisher_latency latency;
 };
 
 static uint64_t monotonic_ns(void)
@@ -52,6 +57,33 @@ static enum when_full ring_policy(const struct sink_options *opt)
 	default:
 		return opt->when_full;
 	}
+}
+
+/* look notes how the sink's other end is. */
+static void look(struct publisher *pub)
+{
+	struct sink_state state = {.connected = true};
+
+	if (pub->sink->state)
+		pub->sink->state(pub->ctx, &state);
+	atomic_store_explicit(&pub->connected, state.connected, memory_order_relaxed);
+	atomic_store_explicit(&pub->peers, state.peers, memory_order_relaxed);
+	atomic_store_explicit(&pub->queued, state.queued, memory_order_relaxed);
+}
+
+void publisher_facts(const struct publisher *pub, struct publisher_facts *facts)
+{
+	*facts = (struct publisher_facts){
+		.ready = atomic_load_explicit(&pub->ready, memory_order_relaxed),
+		.state = {atomic_load_explicit(&pub->connected, memory_order_relaxed),
+			atomic_load_explicit(&pub->peers, memory_order_relaxed),
+			atomic_load_explicit(&pub->queued, memory_order_relaxed)},
+	};
+}
+
+const struct publisher_latency *publisher_latency(const struct publisher *pub)
+{
+	return &pub->latency;
 }
 
 int publisher_open(struct publisher **out, struct sink_uri *uri, unsigned number, unsigned depth,
@@ -79,14 +111,17 @@ int publisher_open(struct publisher **out, struct sink_uri *uri, unsigned number
 		if (rc < 0)
 			goto close_rings;
 		pub->counts[w] = &pub->rings[w]->counts;
+		pub->rings[w]->latency = &pub->latency.ring;
 	}
 	opt->counts = pub->counts;
+	opt->ack = &pub->latency.ack;
 	rc = pub->sink->open(&pub->ctx, opt, error);
 	if (rc < 0) {
 		publisher_close(pub);
 		return rc;
 	}
 	atomic_init(&pub->ready, !pub->sink->ready);
+	look(pub);
 	*out = pub;
 	return 0;
 
@@ -135,6 +170,27 @@ static void publisher_broke(struct publisher *pub, int rc)
 	atomic_store(&pub->state, PUBLISHER_BROKEN);
 }
 
+/* handover is what of a batch is measured when the sink has taken it, and the batch is its own. */
+struct handover {
+	uint64_t recv_ns, absorbed_ns; /* recv_ns 0: its stamp is not of now */
+};
+
+static inline struct handover handover_of(const struct ring *ring, const struct batch *b)
+{
+	bool live = stamped_now(b->clock_source) && b->stream->domain != DOMAIN_OPS;
+
+	return (struct handover){live ? b->first_recv_ns : 0, ring_absorbed_ns(ring)};
+}
+
+static inline void handed_over(struct publisher *pub, const struct handover *to)
+{
+	uint64_t now_ns = latency_now_ns();
+
+	hist_between(&pub->latency.submit, to->absorbed_ns, now_ns);
+	if (to->recv_ns)
+		hist_between(&pub->latency.capture, to->recv_ns, now_ns);
+}
+
 /* offer hands batches of one ring to the sink until it refuses.
  * Returns  batches taken; pub->refused is set when the first one left was refused */
 static unsigned offer(struct publisher *pub, struct ring *ring)
@@ -143,6 +199,7 @@ static unsigned offer(struct publisher *pub, struct ring *ring)
 	struct batch *b;
 
 	while (done < SUBMIT_MAX && (b = ring_first(ring))) {
+		struct handover to = handover_of(ring, b);
 		int rc = pub->sink->submit(pub->ctx, b);
 
 		if (rc == -EAGAIN) {
@@ -153,6 +210,7 @@ static unsigned offer(struct publisher *pub, struct ring *ring)
 			publisher_broke(pub, rc);
 			return done;
 		}
+		handed_over(pub, &to);
 		ring_taken(ring);
 		done++;
 	}
@@ -191,6 +249,8 @@ unsigned publisher_do_work(struct publisher *pub)
 					pub->rings[w], w == pub->next, REASON_ring_evicted);
 	if (!atomic_load_explicit(&pub->ready, memory_order_relaxed) && pub->sink->ready(pub->ctx))
 		atomic_store(&pub->ready, true);
+	if (++pub->rounds % STATE_ROUNDS == 0)
+		look(pub);
 	rc = pub->sink->poll ? pub->sink->poll(pub->ctx) : 0;
 	if (rc < 0)
 		publisher_broke(pub, rc);

@@ -43,6 +43,16 @@ unsigned publisher_do_work(struct publisher *pub);
  * Thread   the publisher's */
 void publisher_finish(struct publisher *pub, uint64_t deadline_ns);
 
+/* publisher_facts is how the sink is, at most some 50 ms ago. Thread: any. */
+struct publisher_facts {
+	bool ready;
+	struct sink_state state;
+};
+void publisher_facts(const struct publisher *pub, struct publisher_facts *facts);
+
+/* publisher_latency is what it has measured so far. Read by any thread, until close. */
+const struct publisher_latency *publisher_latency(const struct publisher *pub);
+
 /* publisher_start runs it on a thread of its own. Returns  0, or -errno */
 int publisher_start(struct publisher *pub);
 /* publisher_stop makes the thread finish, returns at once; publisher_hurry sets a closer deadline

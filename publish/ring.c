@@ -35,6 +35,14 @@ void ring_cut(const struct ring *ring, struct ledger_stage *stage)
 	memcpy(stage->dropped, ring->dropped, sizeof(stage->dropped));
 }
 
+void ring_facts(const struct ring *ring, struct ledger_ring *facts)
+{
+	facts->waits = ring->waits;
+	facts->queued =
+		(uint32_t)(ring->pushed - atomic_load_explicit(&ring->taken, memory_order_relaxed));
+	facts->size = ring->depth;
+}
+
 void ring_push_cut(struct ring *ring, struct batch *cut)
 {
 	rte_ring_sp_enqueue(ring->queue, cut);
@@ -44,8 +52,10 @@ unsigned ring_absorb(struct ring *ring, unsigned sink)
 {
 	struct batch *got[32];
 	unsigned n, all = 0;
+	uint64_t now_ns;
 
 	while ((n = rte_ring_sc_dequeue_burst(ring->queue, (void **)got, 32, NULL)) > 0) {
+		now_ns = latency_now_ns();
 		for (unsigned i = 0; i < n; i++) {
 			struct batch *b = got[i];
 
@@ -56,7 +66,9 @@ unsigned ring_absorb(struct ring *ring, unsigned sink)
 			}
 			ring->counts.entered += b->events;
 			ring->counts.held += b->events;
-			ring->fifo[ring->tail++ & ring->mask] = b;
+			if (ring->latency)
+				hist_between(ring->latency, b->closed_ns, now_ns);
+			ring->fifo[ring->tail++ & ring->mask] = (struct ring_slot){b, now_ns};
 		}
 		all += n;
 		if (n < 32)
@@ -67,7 +79,7 @@ unsigned ring_absorb(struct ring *ring, unsigned sink)
 
 struct batch *ring_first(const struct ring *ring)
 {
-	return ring->head == ring->tail ? NULL : ring->fifo[ring->head & ring->mask];
+	return ring->head == ring->tail ? NULL : ring->fifo[ring->head & ring->mask].batch;
 }
 
 void ring_taken(struct ring *ring)
@@ -89,7 +101,7 @@ unsigned ring_evict(struct ring *ring, bool offered, enum reason reason)
 
 	if (ring->tail - ring->head < 1 + (unsigned)offered)
 		return 0;
-	b = ring->fifo[(ring->head + offered) & ring->mask];
+	b = ring->fifo[(ring->head + offered) & ring->mask].batch;
 	if (offered)
 		ring->fifo[(ring->head + 1) & ring->mask] = ring->fifo[ring->head & ring->mask];
 	sink_dropped(&ring->counts, reason, b->events);

@@ -6,7 +6,7 @@
 
 #include <stdalign.h>
 
-#include "publish/batch.h"
+#include "publish/latency.h"
 #include "publish/sink.h"
 
 struct ring_options {
@@ -32,7 +32,11 @@ struct ring {
 
 	/* the publisher */
 	alignas(64) atomic_uint_least64_t taken; /* batches that left the fifo */
-	struct batch **fifo;                     /* power of two >= depth */
+	struct ring_slot {
+		struct batch *batch;
+		uint64_t absorbed_ns; /* latency_now_ns */
+	} * fifo;                     /* power of two >= depth */
+	struct hist *latency;         /* batch closed … absorbed; NULL: not measured */
 	uint32_t mask, head, tail;
 	struct sink_counts counts;
 };
@@ -54,6 +58,9 @@ int ring_push(struct ring *ring, struct batch *b);
 /* ring_cut puts the worker's side of this sink into a stage: what was offered, what was dropped. */
 struct ledger_stage;
 void ring_cut(const struct ring *ring, struct ledger_stage *stage);
+/* ring_facts says how full it is, as the worker sees it. */
+struct ledger_ring;
+void ring_facts(const struct ring *ring, struct ledger_ring *facts);
 
 /* ring_push_cut hands a ledger cut over; CUTS_MAX have room beside the batches. */
 void ring_push_cut(struct ring *ring, struct batch *cut);
@@ -63,10 +70,14 @@ void ring_push_cut(struct ring *ring, struct batch *cut);
  * Returns  elements moved */
 unsigned ring_absorb(struct ring *ring, unsigned sink);
 
-/* ring_first is the oldest batch that the sink has not taken, NULL if there is none; ring_taken
- * takes it off. ring_crowded: drop_oldest and three quarters full.
+/* ring_first is the oldest batch that the sink has not taken, NULL if there is none;
+ * ring_absorbed_ns is when it came. ring_taken takes it off. ring_crowded: drop_oldest and three quarters full.
  * Thread   the publisher */
 struct batch *ring_first(const struct ring *ring);
+static inline uint64_t ring_absorbed_ns(const struct ring *ring)
+{
+	return ring->fifo[ring->head & ring->mask].absorbed_ns;
+}
 void ring_taken(struct ring *ring);
 bool ring_crowded(const struct ring *ring);
 

@@ -2,7 +2,7 @@
  * them. */
 #pragma once
 
-#include "publish/batch.h"
+#include "publish/latency.h"
 
 /* sink_counts is one worker's side of a sink, in events; written by the publisher thread alone.
  * The publisher counts a batch as entered and held when it comes; the sink moves it from held to
@@ -35,6 +35,13 @@ enum when_full {
 	WHEN_FULL_DROP,       /* ZeroMQ: dropped for all */
 };
 
+/* sink_state is what a sink says of its other end. */
+struct sink_state {
+	bool connected;
+	uint32_t peers;  /* subscribers */
+	uint64_t queued; /* messages in the client library */
+};
+
 struct sink_param {
 	const char *key, *value;
 };
@@ -54,6 +61,7 @@ struct sink_options {
 	const char *source; /* host or instance name; at most 63 characters are used */
 	unsigned workers;
 	struct sink_counts *const *counts; /* by worker; kept */
+	struct hist *ack; /* batch closed … acknowledged: for a sink that hears of it; kept */
 };
 
 struct sink_ctx; /* the sink's own state */
@@ -86,6 +94,9 @@ struct sink {
 	 * publisher calls it again while there is time. NULL = nothing is ever held. Returns  0,
 	 * -ETIMEDOUT with events still held, or -errno: broken */
 	int (*flush)(struct sink_ctx *ctx, uint64_t deadline_ns);
+
+	/* state says how its other end is. NULL = always there. */
+	void (*state)(struct sink_ctx *ctx, struct sink_state *state);
 
 	/* error says what broke: what, where, what to do. "" while nothing did. Borrowed until
 	 * close. */

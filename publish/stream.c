@@ -9,9 +9,10 @@ const struct stream_facts *stream_facts(const struct stream *s)
 }
 
 /* list of streams with an open batch */
-static void list_append(struct streams *ws, struct stream *s)
+static void list_append(struct streams *ws, struct stream *s, uint64_t first_recv_ns)
 {
 	s->opened_ns = ws->now_ns;
+	s->first_recv_ns = first_recv_ns;
 	s->newer = NULL;
 	s->older = ws->newest;
 	if (ws->newest)
@@ -97,6 +98,8 @@ static void stream_close(struct streams *ws, struct stream *s)
 	b->clock_source = s->clock_source;
 	b->batch_seq = ++s->batches;
 	b->first_event = s->events_before + 1;
+	b->first_recv_ns = s->first_recv_ns;
+	b->closed_ns = latency_now_ns();
 	b->stream = &s->facts;
 	b->owner = s;
 	b->session_len = s->session_len;
@@ -104,6 +107,8 @@ static void stream_close(struct streams *ws, struct stream *s)
 	list_remove(ws, s);
 	s->events_before += s->events;
 	ws->batched += s->events;
+	ws->batches++;
+	hist_between(&ws->latency, s->opened_ns, b->closed_ns);
 	s->used = s->copied = s->events = 0;
 	s->batch = NULL;
 	batch_send(ws, s, b);
@@ -215,7 +220,7 @@ static inline int append(struct streams *ws, struct stream *s, const struct even
 			block_out(ws, s);
 	}
 	if (s->events++ == 0)
-		list_append(ws, s);
+		list_append(ws, s, ev->ts_recv_ns);
 	if (s->events >= ws->batch_events)
 		stream_close(ws, s);
 	return 0;
@@ -305,13 +310,17 @@ void streams_stage(const struct streams *ws, struct ledger_cut *cut)
 	st->dropped[REASON_event_too_big] = ws->too_big;
 	for (const struct stream *s = ws->oldest; s; s = s->newer)
 		st->held += s->events;
+	cut->facts.batches = ws->batches;
+	cut->facts.streams = ws->streams_n;
 }
 
 void streams_cut(struct streams *ws, struct ledger_cut *cut)
 {
 	streams_stage(ws, cut);
-	for (unsigned i = 0; i < ws->rings_n; i++)
+	for (unsigned i = 0; i < ws->rings_n; i++) {
 		ring_cut(ws->rings[i], &cut->sinks[i]);
+		ring_facts(ws->rings[i], &cut->facts.rings[i]);
+	}
 	atomic_store_explicit(&cut->batch.refs, ws->rings_n + 1, memory_order_relaxed);
 	for (unsigned i = 0; i < ws->rings_n; i++)
 		ring_push_cut(ws->rings[i], &cut->batch);

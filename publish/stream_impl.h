@@ -24,6 +24,7 @@ struct stream {
 	uint64_t events_before;       /* events in earlier batches */
 	uint64_t batches;             /* closed so far */
 	uint64_t opened_ns;           /* clock when the first row came */
+	uint64_t first_recv_ns;       /* capture stamp of the first row */
 	struct stream *older, *newer; /* list of streams with an open batch */
 	uint8_t clock_source, session_len;
 	bool shed; /* dropped[] has something */
@@ -48,6 +49,8 @@ struct streams {
 	uint8_t *scratch; /* for one row that is larger than SLACK */
 	size_t scratch_size;
 	uint64_t appended, batched, too_big; /* events */
+	uint64_t batches;
+	struct hist latency; /* first row … closed */
 	unsigned streams_n, streams_max;
 	struct stream *streams;
 };

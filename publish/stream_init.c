@@ -134,6 +134,19 @@ void streams_clock(struct streams *ws, uint8_t source, uint64_t error_ns)
 			stream_clock(ws, &ws->streams[i], source, error_ns);
 }
 
+const struct hist *streams_latency(const struct streams *ws)
+{
+	return &ws->latency;
+}
+
+uint64_t latency_now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
 struct batch *batch_wait(struct batch_pool *pool)
 {
 	struct batch *b;

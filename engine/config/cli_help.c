@@ -8,6 +8,7 @@
 #include "decode/feed/protocol.h"
 #include "engine/config/cli_rows.h"
 #include "engine/config/config_rows.h"
+#include "engine/metrics/metrics.h"
 #include "publish/sink.h"
 
 static const struct {
@@ -159,14 +160,15 @@ int cli_help_page(FILE *out, const char *page)
 		const char *name;
 		void (*write)(FILE *out);
 	} pages[] = {{"", help}, {"configuration", config_reference}, {"example", config_example},
-		{"man", man}};
+		{"man", man}, {"metrics", metrics_reference}};
 
 	for (size_t i = 0; i < COUNT(pages); i++)
 		if (strcmp(page, pages[i].name) == 0) {
 			pages[i].write(out);
 			return STATUS_OK;
 		}
-	fprintf(stderr, "pkt-sniffer: --help=%s: expected configuration, example or man\n", page);
+	fprintf(stderr, "pkt-sniffer: --help=%s: expected configuration, example, man or metrics\n",
+		page);
 	return STATUS_INPUT;
 }
 

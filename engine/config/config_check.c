@@ -12,6 +12,7 @@
 #include "decode/selection.h"
 #include "engine/config/config_rows.h"
 #include "engine/config/feed_spec.h"
+#include "engine/metrics/server.h"
 #include "publish/sink.h"
 
 enum config_source_kind config_source_kind(const struct config *cfg)
@@ -187,11 +188,11 @@ static int sinks_check(const struct config *cfg, char error[CONFIG_ERROR])
 
 int config_finish(struct config *cfg, char error[CONFIG_ERROR])
 {
-	char host[64] = "";
+	char host[LISTEN_HOST] = "", port[LISTEN_PORT], why[256];
 	int rc;
 
 	error[0] = '\0';
-	if (!*cfg->engine.name && gethostname(host, sizeof(host) - 1) == 0) {
+	if (!*cfg->engine.name && gethostname(host, 63) == 0) {
 		const struct config_group *engine = &config_groups[GROUP_engine];
 
 		rc = config_value(cfg, config_row_find(engine, STR("name")), &cfg->engine,
@@ -206,6 +207,8 @@ int config_finish(struct config *cfg, char error[CONFIG_ERROR])
 		if (rc < 0)
 			return rc;
 	}
+	if (*cfg->metrics.listen && listen_split(cfg->metrics.listen, host, port, why) < 0)
+		return REFUSE("metrics.listen: %s", why);
 	rc = source_check(cfg, error);
 	if (rc == 0)
 		rc = symbols_check(cfg, error);

@@ -32,6 +32,8 @@ struct topic {
 struct sink_ctx {
 	rd_kafka_t *producer;
 	struct sink_counts *const *counts;
+	struct hist *ack; /* NULL: not measured */
+	bool down;        /* no broker, as far as known */
 	enum mode mode;
 	unsigned quota, held; /* batches lent to librdkafka */
 	struct topic topics[TOPICS_MAX];
@@ -113,6 +115,9 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaqu
 			kafka_break(ctx, -EIO, rd_kafka_topic_name(m->rkt), m->err);
 	} else {
 		sink_left(counts, events);
+		ctx->down = false;
+		if (b && ctx->ack)
+			hist_between(ctx->ack, b->closed_ns, latency_now_ns());
 	}
 	if (b) {
 		ctx->held--;
@@ -126,6 +131,7 @@ static void on_error(rd_kafka_t *rk, int err, const char *text, void *opaque)
 	char fatal[200];
 
 	snprintf(ctx->broker_error, sizeof(ctx->broker_error), "%s", text);
+	ctx->down |= err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
 	if (err != RD_KAFKA_RESP_ERR__FATAL || ctx->failed)
 		return;
 	rd_kafka_fatal_error(rk, fatal, sizeof(fatal));
@@ -387,6 +393,12 @@ static int kafka_flush(struct sink_ctx *ctx, uint64_t deadline_ns)
 	return ctx->failed;
 }
 
+static void kafka_state(struct sink_ctx *ctx, struct sink_state *state)
+{
+	state->connected = !ctx->down;
+	state->queued = (uint64_t)rd_kafka_outq_len(ctx->producer);
+}
+
 static const char *kafka_error(struct sink_ctx *ctx)
 {
 	return ctx->error;
@@ -532,6 +544,7 @@ static int kafka_open(struct sink_ctx **out, const struct sink_options *opt, cha
 	if (!ctx || buf_open(&ctx->buf) < 0)
 		goto failed;
 	ctx->counts = opt->counts;
+	ctx->ack = opt->ack;
 	ctx->quota = opt->quota;
 	ctx->boot_id = opt->boot_id;
 	ctx->source = (struct str){opt->source, (uint32_t)strnlen(opt->source, 63)};
@@ -544,6 +557,7 @@ static int kafka_open(struct sink_ctx **out, const struct sink_options *opt, cha
 		goto failed;
 	}
 	rc = sink_param_number(opt, "connect_ms", 0, 3600000, &connect_ms, error);
+	ctx->down = !connect_ms; /* else brokers_check has seen one */
 	if (rc == 0)
 		rc = target_split(ctx, opt->target, brokers, error);
 	if (rc == 0)
@@ -573,6 +587,7 @@ const struct sink kafka_sink = {
 	.submit = kafka_submit,
 	.poll = kafka_poll,
 	.flush = kafka_flush,
+	.state = kafka_state,
 	.error = kafka_error,
 	.close = kafka_close,
 };

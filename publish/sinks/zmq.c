@@ -401,6 +401,15 @@ static int zmq_flush(struct sink_ctx *ctx, uint64_t deadline_ns)
 	return ctx->failed;
 }
 
+static void zmq_state(struct sink_ctx *ctx, struct sink_state *state)
+{
+	for (unsigned i = 0; i < ctx->subscribers_n; i++) {
+		const struct subscriber *sub = &ctx->subscribers[i];
+
+		state->peers += sub->ino && socket_ino(sub->fd) == sub->ino;
+	}
+}
+
 static const char *zmq_error(struct sink_ctx *ctx)
 {
 	return ctx->error;
@@ -507,6 +516,7 @@ const struct sink zmq_sink = {
 	.submit = zmq_submit,
 	.poll = zmq_work,
 	.flush = zmq_flush,
+	.state = zmq_state,
 	.error = zmq_error,
 	.close = zmq_close_sink,
 };

@@ -151,7 +151,7 @@ def streams(name):
     with open(os.path.join(work, name)) as file:
         for line in file:
             event = json.loads(line)
-            if "ledger" not in event:
+            if "ledger" not in event and "latency" not in event:
                 found[event["stream"]].append(event)
     return found
 

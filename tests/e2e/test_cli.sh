@@ -55,6 +55,7 @@ answers 'sound' --check --config deploy/pkt-sniffer.yaml lo
 fresh docs/configuration.md configuration
 fresh deploy/pkt-sniffer.yaml example
 fresh docs/pkt-sniffer.8 man
+fresh docs/metrics.md metrics
 man -l --warnings docs/pkt-sniffer.8 >/dev/null 2>"$dir/errors" && [[ ! -s $dir/errors ]]
 if command -v man >/dev/null; then result $? 'the manual page is read by man'; else echo 'skip - manual page: no man'; fi
 
@@ -68,7 +69,7 @@ refused 2 'source.filter' lo udp prot 5
 refused 2 'sinks.0' -o kafak://localhost:9092/x lo
 refused 2 'did you mean itch50?' --feed itch51@239.0.0.1:5 lo
 refused 2 'what stands before -- is for DPDK' lo -- udp
-refused 2 'expected configuration, example or man' --help=all
+refused 2 'expected configuration, example, man or metrics' --help=all
 refused 2 'No such file' --config "$dir/none.yaml" lo
 
 printf 'source:\n  interface: lo\nsinks:\n  - uri: text:-\n    whenfull: block\n' >"$dir/wrong.yaml"

@@ -150,7 +150,7 @@ class Feed:
         with open(out) as file:
             for line in file:
                 event = json.loads(line)
-                if "ledger" in event:
+                if "ledger" in event or "latency" in event:
                     continue
                 if "gap" in event:
                     gaps.append(event)

@@ -50,15 +50,15 @@ def sniff(capture, *options, timeout=120):
     return done.stderr
 
 
-def is_ledger(row):
-    return schema.Event.FromString(row).WhichOneof("payload") == "ledger"
+def is_report(row):
+    return schema.Event.FromString(row).WhichOneof("payload") in ("ledger", "latency")
 
 
 def streams_of(rows):
-    """rows -> {stream: [bytes…]}; numbers must be 1, 2, 3 … in each. Ledger reports are of a run, and left out."""
+    """rows -> {stream: [bytes…]}; numbers must be 1, 2, 3 … in each. Reports are of a run, and left out."""
     streams = collections.defaultdict(list)
     for stream, number, data in rows:
-        if is_ledger(data):
+        if is_report(data):
             continue
         if number != len(streams[stream]) + 1:
             raise RuntimeError(f"stream {stream}: event {number} where {len(streams[stream]) + 1} was due")
@@ -119,7 +119,7 @@ def numbered(rows, expected):
     """Whether rows (in any order between keys) are those of expected, each once."""
     got = collections.defaultdict(dict)
     for stream, number, data in rows:
-        if is_ledger(data):
+        if is_report(data):
             continue
         if number in got[stream]:
             return f"stream {stream}: event {number} twice"

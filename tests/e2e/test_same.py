@@ -49,7 +49,7 @@ class Run:
     def take(self, facts, event):
         """event: as in a batch; the facts are those of its batch."""
         kind = event.WhichOneof("payload")
-        if kind == "ledger":  # of the run, not of its packets
+        if kind in ("ledger", "latency"):  # of the run, not of its packets
             return
         rows = self.streams[facts.stream]
         name = event.venue, event.channel

@@ -74,12 +74,12 @@ class Run:
 
 
 def events(path):
-    """What a JSON file holds, without what is of the run; ledger reports are left out."""
+    """What a JSON file holds, without what is of the run; reports are left out."""
     out = []
     with open(path) as file:
         for line in file:
             event = json.loads(line)
-            if "ledger" not in event:
+            if "ledger" not in event and "latency" not in event:
                 event.pop("boot_id", None)
                 out.append(event)
     return out

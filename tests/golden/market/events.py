@@ -22,7 +22,7 @@ class Program:
         if len(runs) != 1 or not all(next(iter(runs))) or {e.schema_version for e in events} != {1000}:
             raise RuntimeError(f"source, schema_version and boot_id are not one: {runs}")
         ledgers = [e.ledger for e in events if e.WhichOneof("payload") == "ledger"]
-        events = [e for e in events if e.WhichOneof("payload") != "ledger"]
+        events = [e for e in events if e.WhichOneof("payload") not in ("ledger", "latency")]
         if len(ledgers) != 1:
             raise RuntimeError(f"{len(ledgers)} ledger reports")
         if [e.event_no for e in events] != list(range(1, len(events) + 1)) or len({e.stream for e in events}) > 1:
