@@ -241,7 +241,7 @@ static unsigned append_rows(
 		if (!done)
 			break;
 		if (s->events == 0)
-			list_append(ws, s);
+			list_append(ws, s, evs[all]->ts_recv_ns);
 		s->events += done;
 		all += done;
 		if (s->used >= BLOCK)
