@@ -19,6 +19,9 @@ enum {
 	SINGLE_MAX = 256,   /* records of mode single in a row */
 	CONNECT_MS = 10000, /* how long the first broker may take to answer */
 	RECORD_OVERHEAD = 4096,
+	FLIGHT_MAX = 5, /* librdkafka's RD_KAFKA_IDEMP_MAX_INFLIGHT */
+	FLIGHTS = 4096,
+	REFUSED_WAIT_MS = 2,
 };
 
 enum mode { MODE_BATCH, MODE_SINGLE, MODE_DELIMITED };
@@ -36,6 +39,10 @@ struct sink_ctx {
 	bool down;        /* no broker, as far as known */
 	enum mode mode;
 	unsigned quota, held; /* batches lent to librdkafka */
+	/* Of them those of each stream (by number). An idempotent producer has no more than 5
+	 * records of a partition under way, and its thread spins while it was given more. */
+	unsigned flight_max, flights[FLIGHTS];
+	bool refused; /* the last batch: until a delivery report comes there is nothing to do */
 	struct topic topics[TOPICS_MAX];
 	unsigned topics_n;
 	char prefix[160];
@@ -98,6 +105,11 @@ static void kafka_break(struct sink_ctx *ctx, int rc, const char *topic, rd_kafk
 		rd_kafka_err2str(err), hint ? hint : "");
 }
 
+static unsigned *flight_of(struct sink_ctx *ctx, const struct batch *b)
+{
+	return &ctx->flights[b->stream->number % FLIGHTS];
+}
+
 /* on_delivery answers a record. Thread: the publisher's, inside poll, flush and close. */
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
 {
@@ -121,6 +133,7 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaqu
 	}
 	if (b) {
 		ctx->held--;
+		(*flight_of(ctx, b))--;
 		batch_done(b);
 	}
 }
@@ -230,14 +243,17 @@ static int send_batch(struct sink_ctx *ctx, struct batch *b)
 	struct topic *topic;
 	int rc;
 
-	if (ctx->held >= ctx->quota)
+	ctx->refused = ctx->held >= ctx->quota || *flight_of(ctx, b) >= ctx->flight_max;
+	if (ctx->refused)
 		return -EAGAIN;
 	topic = topic_of(ctx, stream->venue, domain_topic[stream->domain]);
 	if (!topic)
 		return ctx->failed;
 	rc = produce(ctx, topic, 0, b->data, b->len, stream->key, stream->key_len, b);
-	if (rc == 0)
+	if (rc == 0) {
 		ctx->held++;
+		(*flight_of(ctx, b))++;
+	}
 	return rc;
 }
 
@@ -366,7 +382,7 @@ static int kafka_poll(struct sink_ctx *ctx)
 	int n = 0;
 
 	ctx->reports = 0;
-	rd_kafka_poll(ctx->producer, 0);
+	rd_kafka_poll(ctx->producer, ctx->refused ? REFUSED_WAIT_MS : 0);
 	if (ctx->current && !ctx->failed)
 		n = advance(ctx);
 	return ctx->failed ? ctx->failed : n + (int)ctx->reports;
@@ -494,13 +510,16 @@ static int producer_open(
 	struct sink_ctx *ctx, const struct sink_options *opt, const char *brokers, char error[256])
 {
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	char why[160];
+	char why[160], idempotent[8] = "";
+	size_t room = sizeof(idempotent);
 	int rc = conf_fill(conf, opt, brokers, error);
 
 	if (rc < 0) {
 		rd_kafka_conf_destroy(conf);
 		return rc;
 	}
+	rd_kafka_conf_get(conf, "enable.idempotence", idempotent, &room);
+	ctx->flight_max = strcmp(idempotent, "true") == 0 ? FLIGHT_MAX : ctx->quota;
 	rd_kafka_conf_set_opaque(conf, ctx);
 	rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
 	rd_kafka_conf_set_error_cb(conf, on_error);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "events/v1/batch.pb-c.h"
@@ -78,7 +79,7 @@ Test(kafka, a_batch_is_a_record_keyed_by_its_stream, .timeout = 60)
 	struct rig rig;
 
 	kafka_mock_open(&mock);
-	open_kafka(&rig, "feed", 64);
+	open_kafka(&rig, "feed", 256);
 	for (unsigned i = 0; i < 10; i++) {
 		append(&rig, 1 + i * 100, 100);
 		rig_work(&rig);
@@ -86,6 +87,36 @@ Test(kafka, a_batch_is_a_record_keyed_by_its_stream, .timeout = 60)
 	rig_finish(&rig, 0);
 	cr_assert_eq(rig_count(&rig, 0).left, 2000);
 	check_batches("feed.md", 200);
+	check(&rig);
+	kafka_mock_close(&mock);
+}
+
+static double seconds(clockid_t clock)
+{
+	struct timespec ts;
+
+	clock_gettime(clock, &ts);
+	return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+/* librdkafka's idempotent producer spins while it has records that it may not send yet. */
+Test(kafka, waiting_for_a_slow_broker_takes_no_cpu, .timeout = 60)
+{
+	struct rig rig;
+	double cpu, wall;
+
+	kafka_mock_open(&mock);
+	open_kafka(&rig, "feed?kafka.batch.num.messages=2", 256);
+	rd_kafka_mock_broker_set_rtt(mock.cluster, -1, 100);
+	rig_mbo(&rig, 0, rig_stream(&rig, 0, DOMAIN_MD, "XNAS", 1), 1, 400);
+	wall = seconds(CLOCK_MONOTONIC);
+	cpu = seconds(CLOCK_PROCESS_CPUTIME_ID);
+	rig_finish(&rig, 0);
+	wall = seconds(CLOCK_MONOTONIC) - wall;
+	cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
+	cr_expect_gt(wall, .5, "40 records in %.2f s: they did not wait", wall);
+	cr_expect_lt(cpu, wall / 4, "%.2f s of CPU in %.2f s", cpu, wall);
+	cr_assert_eq(rig_count(&rig, 0).left, 400);
 	check(&rig);
 	kafka_mock_close(&mock);
 }
