@@ -17,6 +17,15 @@
 
 #include "base/bytes.h"
 
+/* WIRE_CLONES makes the compiler translate a function twice, for this processor family and for every
+ * one; the loader takes the one that runs here. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) &&                             \
+	!defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define WIRE_CLONES __attribute__((target_clones("arch=x86-64-v3", "default")))
+#else
+#define WIRE_CLONES
+#endif
+
 enum { WIRE_SLACK = 16 };
 enum wire_type { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_LEN = 2, WIRE_32 = 5 };
 
@@ -48,23 +57,22 @@ static inline __attribute__((always_inline)) uint8_t *put_key(
 	return p + 2;
 }
 
-/* What a varint of a value of so many bits looks like: the bits that say "more follows", and its
- * bytes. Of no bits: the value zero. */
+/* What a varint of a value with so many leading zeros looks like (counted in 2 v + 1, so 63 means the
+ * value zero): the bits that say "more follows", and its bytes. */
 #define WIRE_SEVEN(x) x, x, x, x, x, x, x
-static const uint64_t wire_more[57] = {0, WIRE_SEVEN(0), WIRE_SEVEN(0x80), WIRE_SEVEN(0x8080),
-	WIRE_SEVEN(0x808080), WIRE_SEVEN(0x80808080), WIRE_SEVEN(0x8080808080),
-	WIRE_SEVEN(0x808080808080), WIRE_SEVEN(0x80808080808080)};
-static const uint8_t wire_len[57] = {1, WIRE_SEVEN(1), WIRE_SEVEN(2), WIRE_SEVEN(3), WIRE_SEVEN(4),
-	WIRE_SEVEN(5), WIRE_SEVEN(6), WIRE_SEVEN(7), WIRE_SEVEN(8)};
+static const uint64_t wire_more[64] = {WIRE_SEVEN(0), WIRE_SEVEN(0x80808080808080),
+	WIRE_SEVEN(0x808080808080), WIRE_SEVEN(0x8080808080), WIRE_SEVEN(0x80808080),
+	WIRE_SEVEN(0x808080), WIRE_SEVEN(0x8080), WIRE_SEVEN(0x80), WIRE_SEVEN(0), 0};
+static const uint8_t wire_len[64] = {WIRE_SEVEN(0), WIRE_SEVEN(8), WIRE_SEVEN(7), WIRE_SEVEN(6),
+	WIRE_SEVEN(5), WIRE_SEVEN(4), WIRE_SEVEN(3), WIRE_SEVEN(2), WIRE_SEVEN(1), 1};
 /* The same with a key of one byte in front; nothing for zero. */
-static const uint8_t wire_step[57] = {0, WIRE_SEVEN(2), WIRE_SEVEN(3), WIRE_SEVEN(4), WIRE_SEVEN(5),
-	WIRE_SEVEN(6), WIRE_SEVEN(7), WIRE_SEVEN(8), WIRE_SEVEN(9)};
+static const uint8_t wire_step[64] = {WIRE_SEVEN(0), WIRE_SEVEN(9), WIRE_SEVEN(8), WIRE_SEVEN(7),
+	WIRE_SEVEN(6), WIRE_SEVEN(5), WIRE_SEVEN(4), WIRE_SEVEN(3), WIRE_SEVEN(2), 0};
 #undef WIRE_SEVEN
 
-/* wire_bits is how many bits v has. v < 2^56 */
-static inline unsigned wire_bits(uint64_t v)
+static inline unsigned wire_zeros(uint64_t v)
 {
-	return 63 ^ (unsigned)__builtin_clzll(2 * v + 1);
+	return (unsigned)__builtin_clzll(2 * v + 1);
 }
 
 /* wire_spread makes groups of seven bits of v bytes. v < 2^56. Each group is brought to a word of
@@ -88,22 +96,22 @@ static inline uint64_t wire_spread(uint64_t v)
 #endif
 }
 
-/* wire_varint stores a varint without saying where it ends. v < 2^56; bits: wire_bits of v */
-static inline void wire_varint(uint8_t *p, uint64_t v, unsigned bits)
+/* wire_varint stores a varint without saying where it ends. v < 2^56; zeros: wire_zeros of v */
+static inline void wire_varint(uint8_t *p, uint64_t v, unsigned zeros)
 {
-	v = wire_spread(v) | wire_more[bits];
+	v = wire_spread(v) | wire_more[zeros];
 	memcpy(p, &v, sizeof(v));
 }
 
 static inline uint8_t *put_varint(uint8_t *p, uint64_t v)
 {
-	unsigned bits;
+	unsigned zeros;
 
 	if (__builtin_expect(v >> 56 != 0, 0))
 		return wire_varint_long(p, v);
-	bits = wire_bits(v);
-	wire_varint(p, v, bits);
-	return p + wire_len[bits];
+	zeros = wire_zeros(v);
+	wire_varint(p, v, zeros);
+	return p + wire_len[zeros];
 }
 
 /* put_varint_small is for what is nearly always below 128: enums, flags, levels, lengths. */
@@ -247,13 +255,13 @@ WIRE_PUT(bytes, WIRE_LEN, struct bytes, bytes_len(v) != 0)
 /* put_KIND_usual: as put_KIND. */
 static inline uint8_t *put_uint64_usual(uint8_t *p, uint32_t number, uint64_t v)
 {
-	unsigned bits;
+	unsigned zeros;
 
 	if (__builtin_expect(v >> 56 != 0, 0))
 		return put_uint64_set(p, number, v);
-	bits = wire_bits(v);
-	wire_varint(put_key(p, number, WIRE_VARINT), v, bits);
-	return p + wire_step[bits] + (bits ? key_len(number) - 1 : 0);
+	zeros = wire_zeros(v);
+	wire_varint(put_key(p, number, WIRE_VARINT), v, zeros);
+	return p + wire_step[zeros] + (v ? key_len(number) - 1 : 0);
 }
 
 static inline uint8_t *put_uint32_usual(uint8_t *p, uint32_t number, uint32_t v)
@@ -267,13 +275,13 @@ static inline uint8_t *put_uint32_usual(uint8_t *p, uint32_t number, uint32_t v)
 /* put_KIND_opt: has says whether the field is there; zero is a value. */
 static inline uint8_t *put_uint64_opt(uint8_t *p, uint32_t number, uint64_t v, bool has)
 {
-	unsigned bits;
+	unsigned zeros;
 
 	if (__builtin_expect(v >> 56 != 0, 0))
 		return has ? put_uint64_set(p, number, v) : p;
-	bits = wire_bits(v);
-	wire_varint(put_key(p, number, WIRE_VARINT), v, bits);
-	return p + ((key_len(number) + wire_len[bits]) & -(size_t)has);
+	zeros = wire_zeros(v);
+	wire_varint(put_key(p, number, WIRE_VARINT), v, zeros);
+	return p + ((key_len(number) + wire_len[zeros]) & -(size_t)has);
 }
 
 static inline uint8_t *put_uint32_opt(uint8_t *p, uint32_t number, uint32_t v, bool has)

@@ -216,7 +216,7 @@ def event_writer(event):
         out += [f"\tcase {event_constant(f)}:", f"\t\tat = nest_begin(p, {f.number});",
                 f"\t\treturn nest_end(at, write_{snake(f.type.name)}(at + 1, &ev->{f.name}));"]
     out += ["\tcase EVENT_NONE:", "\tcase EVENT_TYPES:", "\t\tbreak;", "\t}", "\treturn p;", "}", "",
-            "__attribute__((flatten)) size_t event_write(uint8_t *out, const struct event *ev)", "{",
+            "WIRE_CLONES __attribute__((flatten)) size_t event_write(uint8_t *out, const struct event *ev)", "{",
             "\tuint8_t *p = out;", ""]
     for f in before:
         out += write_field(event, f, "ev->")
@@ -348,7 +348,7 @@ static __attribute__((noinline)) uint8_t *row_any(uint8_t *row, const struct eve
 	return event_bound(ev) > EVENT_ROW_MAX ? NULL : row + event_row_write(row, ev);
 }
 
-__attribute__((flatten)) size_t event_rows_write(
+WIRE_CLONES __attribute__((flatten)) size_t event_rows_write(
 	uint8_t *out, const uint8_t *end, struct event *const *evs, unsigned n, unsigned *done)
 {
 	struct head h = {.len = 0};
