@@ -76,18 +76,17 @@ static inline unsigned wire_zeros(uint64_t v)
 }
 
 /* wire_spread makes groups of seven bits of v bytes. v < 2^56. Each group is brought to a word of
- * its own and multiplied to the upper half: pdep does it in one instruction, but takes hundreds of
- * cycles on some processors. */
+ * its own, multiplied to its upper end and shifted down: pdep does it in one instruction, but takes
+ * hundreds of cycles on some processors. */
 static inline uint64_t wire_spread(uint64_t v)
 {
 #ifdef __SSSE3__
 	const __m128i from = _mm_setr_epi8(-1, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, -1);
-	const __m128i times = _mm_setr_epi16(
-		1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, (int16_t)(1 << 15));
-	__m128i x = _mm_cvtsi64_si128((int64_t)v);
+	const __m128i times =
+		_mm_setr_epi16(1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7, 1 << 8);
+	__m128i x = _mm_shuffle_epi8(_mm_cvtsi64_si128((int64_t)v), from);
 
-	x = _mm_mulhi_epu16(_mm_shuffle_epi8(x, from), times);
-	x = _mm_and_si128(x, _mm_set1_epi16(0x7f));
+	x = _mm_srli_epi16(_mm_mullo_epi16(x, times), 9);
 	return (uint64_t)_mm_cvtsi128_si64(_mm_packus_epi16(x, x));
 #else /* moving y up by n bits adds (2^n - 1) y */
 	v += 15 * (v & 0x00fffffff0000000);

@@ -108,7 +108,7 @@ static uint64_t losses_since(const struct channel_context *ctx, uint64_t ts_ns)
 	return ctx->losses - before;
 }
 
-static void set_base(struct channel_context *ctx, struct channel *ch, uint64_t seq,
+static inline void set_base(struct channel_context *ctx, struct channel *ch, uint64_t seq,
 	uint64_t ts_recv_ns, uint64_t ts_send_ns, uint16_t feed)
 {
 	struct event *base = &ctx->out->base;
@@ -117,7 +117,7 @@ static void set_base(struct channel_context *ctx, struct channel *ch, uint64_t s
 	ctx->out->symbols = ch->state.symbols;
 	base->ts_recv_ns = ts_recv_ns;
 	base->ts_send_ns = ts_send_ns;
-	base->venue = str_of(ch->venue);
+	base->venue = (struct str){ch->venue, ch->venue_len};
 	base->channel = ch->number;
 	base->seq = seq;
 	base->flags = ch->stale ? EVENT_FLAG_STALE : 0;
@@ -217,28 +217,32 @@ static void count_lie(struct channel_context *ctx, struct channel *ch, struct by
 	report_unknown(ctx, ch, in, REASON_count_mismatch);
 }
 
-/* decode_one reads one message. A message that is refused but whose length is known has been
- * stepped over. Returns  false when the rest of the packet cannot be read */
-static bool decode_one(struct channel_context *ctx, struct channel *ch, struct bytes *in)
+/* decode_run reads up to max messages: until one is refused, which is stepped over where its length
+ * is known.
+ * Returns  messages read or refused; *whole: false when the rest of the packet cannot be read */
+static uint32_t decode_run(struct channel_context *ctx, struct channel *ch, struct bytes *in,
+	uint32_t max, bool *whole)
 {
-	struct bytes msg = *in, after = *in;
-	bool skipped;
+	const struct protocol *protocol = ch->state.protocol;
+	struct bytes msg;
+	uint32_t n;
 	int rc;
 
+	n = protocol->run(&ch->state, in, max, ctx->out, &rc);
+	ctx->counts.messages_in += n;
+	ctx->counts.messages_out += n;
+	*whole = true;
+	if (rc == 0)
+		return n;
+	msg = *in;
 	ctx->counts.messages_in++;
-	rc = ch->state.protocol->message(&ch->state, in, ctx->out);
-	events_select(ctx->out);
-	if (rc >= 0) {
-		ctx->counts.messages_out++;
-		return true;
-	}
 	ctx->counts.message_dropped[-rc]++;
-	skipped = ch->state.protocol->skip(&after) == 0;
-	if (skipped)
-		msg.end = after.p;
+	*whole = protocol->skip(in) == 0;
+	if (*whole)
+		msg.end = in->p;
 	report_unknown(ctx, ch, msg, -rc);
 	ctx->out->base.template_id = 0;
-	return skipped;
+	return n + 1;
 }
 
 /* decode_messages delivers a packet whose first sequence is not ahead: the part that is new.
@@ -248,10 +252,11 @@ static void decode_messages(
 {
 	struct bytes in = pkt->messages;
 	uint64_t seq = pkt->seq, end = pkt->seq + pkt->count;
+	bool whole = true;
 
 	if (ch->state.protocol->seq_unit == SEQ_PACKET) {
-		while (bytes_len(in) > 0 && decode_one(ctx, ch, &in))
-			;
+		while (whole && bytes_len(in) > 0)
+			decode_run(ctx, ch, &in, UINT32_MAX, &whole);
 		ch->next = end;
 		return;
 	}
@@ -262,17 +267,19 @@ static void decode_messages(
 		if (ch->state.protocol->skip(&in) < 0)
 			return;
 	}
-	for (; seq < end; seq++) {
+	while (seq < end) {
 		ctx->out->base.seq = seq;
 		ctx->out->sub_seq = 0;
 		if (bytes_len(in) == 0) {
 			count_lie(ctx, ch, in);
 			return;
 		}
-		if (!decode_one(ctx, ch, &in))
+		seq += decode_run(ctx, ch, &in, (uint32_t)(end - seq), &whole);
+		ch->next = whole ? seq : seq - 1;
+		if (!whole)
 			return;
-		ch->next = seq + 1;
 	}
+	ctx->out->base.seq = end - 1;
 	if (bytes_len(in) > 0)
 		count_lie(ctx, ch, in);
 }
@@ -592,7 +599,8 @@ void channel_packet(struct channel_context *ctx, struct channel *ch, const struc
 		hold(ctx, ch, pkt, at);
 	} else {
 		in_order(ctx, ch, pkt, at);
-		drain(ctx, ch);
+		if (ch->first)
+			drain(ctx, ch);
 	}
 	if (ch->first)
 		expire(ctx, ch);

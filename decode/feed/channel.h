@@ -77,6 +77,7 @@ struct line_stats {
 struct channel {
 	struct feed_state state;
 	char venue[CHANNEL_VENUE_MAX];
+	uint8_t venue_len;
 	uint32_t number;
 	void *stream;
 	bool started, ended, stale;

@@ -29,6 +29,7 @@ int channel_init(
 {
 	memset(ch, 0, sizeof(*ch));
 	strncpy(ch->venue, venue, sizeof(ch->venue) - 1);
+	ch->venue_len = (uint8_t)strlen(ch->venue);
 	ch->number = number;
 	return feed_state_init(&ch->state, protocol);
 }

@@ -141,7 +141,7 @@ static int take_packet(
 {
 	struct arrival at = {ts_recv_ns, line->feed, line->line};
 	struct channel *ch = line->state;
-	struct feed_packet pkt = {0};
+	struct feed_packet pkt;
 
 	fs->ctx.counts.packets_in++;
 	if (line->protocol->packet(in, &pkt) < 0)

@@ -104,8 +104,29 @@ class Decoder(Messages):
         out("static int message(struct feed_state *st, struct bytes *in, struct events *out)", "{",
             "\tstruct bytes msg;", "", "\tif (!take(in, &msg)) {", "\t\tin->p = in->end;",
             "\t\treturn -REASON_message_length;", "\t}", "\treturn body(st, msg, out);", "}", "")
+        self.run(out)
         out("static int skip(struct bytes *in)", "{", "\tstruct bytes msg;", "", "\tif (take(in, &msg))",
             "\t\treturn 0;", "\tin->p = in->end;", "\treturn -REASON_message_length;", "}", "")
+
+    def run(self, out: Out) -> None:
+        """All messages of a packet in one call."""
+        numbered = self.p.seq_unit == "message"
+        out("static uint32_t run(struct feed_state *st, struct bytes *in, uint32_t max, struct events *out, int *rc)", "{")
+        out.depth += 1
+        out("struct bytes rest = *in, msg;", "uint32_t n = 0;", "", "*rc = 0;")
+        out.open("for (; n < max && rest.p < rest.end; n++)")
+        if numbered:
+            out("out->sub_seq = 0;")
+        out.open("if (!take(&rest, &msg))")
+        out("*rc = -REASON_message_length;", "break;")
+        out.close()
+        out("*rc = body(st, msg, out);", "if (*rc < 0)", "\tbreak;", "events_select(out);", "in->p = rest.p;")
+        if numbered:
+            out("out->base.seq++;")
+        out.close()
+        out("*rc = *rc < 0 ? *rc : 0;", "return n;")
+        out.depth -= 1
+        out("}", "")
 
     def packet(self, out: Out) -> None:
         h = self.p.header
@@ -122,7 +143,7 @@ class Decoder(Messages):
             if f.values:
                 test = " && ".join(f"{load(f.wire, 'head.p')} != {literal(v)}" for v in f.values)
                 out(f"if ({test}) /* {f.wire.name} */", "\treturn -REASON_feed_header;")
-        out("memset(pkt, 0, sizeof(*pkt));", f"in.p += {h.length};")
+        out("*pkt = (struct feed_packet){0};", f"in.p += {h.length};")
         for f in h.fields:
             self.role(out, f)
         out("pkt->messages = in;")
@@ -261,7 +282,7 @@ class Decoder(Messages):
             out(".weekly_session = true,")
         if p.instruments_max:
             out(f".instruments_max = {p.instruments_max},")
-        out(".packet = packet,", ".recognise = recognise,", ".message = message,", ".skip = skip,", ".body = body,")
+        out(".packet = packet,", ".recognise = recognise,", ".message = message,", ".run = run,", ".skip = skip,", ".body = body,")
         if p.header.marker is not None:
             out(".unit = unit,")
         out.depth -= 1

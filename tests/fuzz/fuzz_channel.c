@@ -16,12 +16,20 @@ static void check(int condition)
 		abort();
 }
 
-static int toy_message(struct feed_state *st, struct bytes *in, struct events *out)
+static uint32_t toy_run(
+	struct feed_state *st, struct bytes *in, uint32_t max, struct events *out, int *rc)
 {
+	uint32_t n = 0;
+
 	(void)st;
-	in->p++;
-	events_push(out, EVENT_MBO);
-	return 1;
+	*rc = 0;
+	for (; n < max && bytes_len(*in); n++) {
+		in->p++;
+		out->sub_seq = 0;
+		events_push(out, EVENT_MBO);
+		out->base.seq++;
+	}
+	return n;
 }
 
 static int toy_skip(struct bytes *in)
@@ -30,11 +38,8 @@ static int toy_skip(struct bytes *in)
 	return 0;
 }
 
-static const struct protocol toy = {.name = "toy",
-	.venue = "XTOY",
-	.seq_unit = SEQ_MESSAGE,
-	.message = toy_message,
-	.skip = toy_skip};
+static const struct protocol toy = {
+	.name = "toy", .venue = "XTOY", .seq_unit = SEQ_MESSAGE, .run = toy_run, .skip = toy_skip};
 
 static void follow(struct events *evs)
 {

@@ -26,6 +26,26 @@ static int toy_message(struct feed_state *st, struct bytes *in, struct events *o
 	return 1;
 }
 
+static uint32_t toy_run(
+	struct feed_state *st, struct bytes *in, uint32_t max, struct events *out, int *rc)
+{
+	uint32_t n = 0;
+
+	for (*rc = 0; n < max && bytes_len(*in); n++) {
+		struct bytes rest = *in;
+
+		out->sub_seq = 0;
+		*rc = toy_message(st, &rest, out);
+		if (*rc < 0)
+			return n;
+		*rc = 0;
+		in->p = rest.p;
+		if (st->protocol->seq_unit == SEQ_MESSAGE)
+			out->base.seq++;
+	}
+	return n;
+}
+
 static int toy_skip(struct bytes *in)
 {
 	if (in->p[0] == 254)
@@ -38,12 +58,14 @@ static const struct protocol toy = {.name = "toy",
 	.venue = "XTOY",
 	.seq_unit = SEQ_MESSAGE,
 	.message = toy_message,
+	.run = toy_run,
 	.skip = toy_skip};
 static const struct protocol weekly = {.name = "weekly",
 	.venue = "XTOY",
 	.seq_unit = SEQ_PACKET,
 	.weekly_session = true,
 	.message = toy_message,
+	.run = toy_run,
 	.skip = toy_skip};
 
 struct rig {
