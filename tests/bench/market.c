@@ -42,8 +42,8 @@ void market_encode(struct events *evs)
 	for (uint32_t i = 0; i < evs->n;) {
 		unsigned done;
 
-		m->block_used += (uint32_t)event_rows_write(m->block + m->block_used,
-			m->block + BLOCK, evs->ev + i, evs->n - i, &done);
+		m->block_used += (uint32_t)event_rows_write(
+			m->block + m->block_used, m->block + BLOCK, evs->ev + i, evs->n - i, &done);
 		i += done ? done : 1; /* too long an event for a block: none here */
 		if (m->block_used >= BLOCK)
 			m->block_used = 0;
