@@ -539,6 +539,8 @@ static int follow_session(
 	bool back = ch->next >= ctx->opt.window_packets &&
 		    pkt->seq <= ch->next - ctx->opt.window_packets;
 
+	/* a loop of snapshots numbers its packets from 1 again, however short it was */
+	back = back || (weekly && pkt->seq < ch->next && pkt->seq <= ctx->opt.window_packets);
 	if (!weekly && !wire_session_equal(ch->wire_session, pkt)) {
 		char name[CHANNEL_SESSION_MAX];
 

@@ -320,7 +320,7 @@ def main():
 
     with open(where + "/sim.books") as file:
         for line in file:
-            said = json.loads(line)
+            said = {k: v for k, v in json.loads(line).items() if k not in ("security", "origin")}  # of MDP 3.0
             locate = said["locate"]
             mine = {"channel": 0, "locate": locate, "stock": books.names[locate], "state": books.states[locate],
                     "bids": books.side(locate, "B"), "asks": books.side(locate, "S")}

@@ -106,3 +106,9 @@ void line_tick(struct line *line, uint64_t ts_ns)
 		else
 			i++;
 }
+
+void line_pause(struct line *line, uint64_t ns)
+{
+	line_flush(line);
+	line->sent_ns += ns;
+}

@@ -63,3 +63,7 @@ void line_tick(struct line *line, uint64_t ts_ns);
 
 /* line_flush lets everything go that was held back, behind what was sent. */
 void line_flush(struct line *line);
+
+/* line_pause: nothing that is sent from now on leaves before ns are over, behind what was sent: one system takes the
+ * place of another. */
+void line_pause(struct line *line, uint64_t ns);

@@ -4,6 +4,9 @@
 #include <string.h>
 #include <time.h>
 
+#define SWITCH_NS                                                                                  \
+	2000000 /* from the old numbers to the new ones, that no line still has old ones */
+
 static void le(uint8_t *p, uint64_t v, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
@@ -92,6 +95,8 @@ void mdp3_feed_close(struct mdp3_feed *feed, uint64_t ts_ns)
 void mdp3_feed_reset(struct mdp3_feed *feed, uint64_t ts_ns)
 {
 	mdp3_feed_close(feed, ts_ns);
+	for (uint32_t i = 0; i < feed->lines_n; i++)
+		line_pause(&feed->lines[i], SWITCH_NS);
 	feed->resets++;
 	feed->parcel.seq = 1;
 	session_name(feed);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #define END_OF_SESSION 0xffff
+#define SWITCH_NS 2000000 /* from one session to the next, that no line is still in the old one */
 
 static void be(uint8_t *p, uint64_t v, int n)
 {
@@ -96,6 +97,7 @@ static void end_session(struct mold *mold, uint64_t ts_ns, uint64_t apart_ns)
 void mold_session(struct mold *mold, uint64_t ts_ns, const char *session)
 {
 	end_session(mold, ts_ns, 0);
+	line_pause(mold->line, SWITCH_NS);
 	mold_start(mold, ts_ns, session);
 }
 

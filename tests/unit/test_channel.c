@@ -405,6 +405,20 @@ RIG_TEST(a_window_below_with_a_later_time_is_a_reset_and_less_is_a_copy, &weekly
 	cr_assert_eq(rig->ctx.counts.packet_dropped[REASON_duplicate], 1);
 }
 
+RIG_TEST(a_short_loop_that_begins_again_is_a_reset_and_a_copy_is_none, &weekly)
+{
+	for (uint64_t seq = 1; seq <= 4; seq++)
+		give_weekly(rig, seq, 1478961020 + seq);
+	give_weekly(rig, 2, 1478961022); /* of the other line: sent when the first was */
+	give_weekly(rig, 2, 1478961032); /* the next loop; its first packet was overtaken */
+	give_weekly(rig, 1, 1478961031);
+	give_weekly(rig, 4, 1478961024);
+	give_weekly(rig, 3, 1478961033);
+	expect(rig, "1 2 3 4 reset 1 2 3 ");
+	cr_assert_eq(rig->ctx.counts.packet_dropped[REASON_duplicate], 1);
+	cr_assert_eq(rig->ctx.counts.packet_dropped[REASON_old_session], 1);
+}
+
 RIG_TEST(a_reset_inside_the_week_gets_a_suffix, &weekly)
 {
 	give_weekly(rig, 5000, 1478961025);
