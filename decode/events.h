@@ -40,6 +40,19 @@ struct events {
 	struct event *last_push; /* newest event still in the vector, or NULL */
 };
 
+/* gap_counts counts GapEvents, and the messages in them, by cause (GAP_EVENT_CAUSE_x). */
+enum { GAP_CAUSES = GAP_EVENT_CAUSE_UNDECIDED + 1 };
+
+struct gap_counts {
+	uint64_t gaps[GAP_CAUSES], messages_lost[GAP_CAUSES];
+};
+
+static inline void gap_count(struct gap_counts *counts, const struct ev_gap_event *gap)
+{
+	counts->gaps[gap->cause]++;
+	counts->messages_lost[gap->cause] += gap->lost_messages;
+}
+
 /* events_init gives evs its arena (allocates, at start only).
  * Returns  0, or -ENOMEM */
 int events_init(struct events *evs, void (*flush)(struct events *evs), void *ctx);

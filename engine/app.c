@@ -177,13 +177,14 @@ int app_workers(struct app *app)
 	int rc;
 
 	app->workers_n = 0;
-	app->setup.losses = calloc(n, sizeof(*app->setup.losses));
+	app->setup.losses = aligned_alloc(64, n * sizeof(*app->setup.losses));
 	app->rings = calloc((size_t)n * (app->publishers_n + 1), sizeof(*app->rings));
 	app->workers = aligned_alloc(64, n * ((sizeof(*app->workers) + 63) / 64 * 64));
 	if (!app->rings || !app->workers || !app->setup.losses) {
 		LOG(ERROR, "%u workers: out of memory", n);
 		return -ENOMEM;
 	}
+	memset(app->setup.losses, 0, n * sizeof(*app->setup.losses));
 	for (unsigned s = 0; s < app->publishers_n; s++)
 		opt.sinks_hold += publisher_hold(app->publishers[s]);
 	for (unsigned w = 0; w < n; w++) {

@@ -189,7 +189,7 @@ static void last_report(struct app *app, uint64_t deadline_ns)
 	if (!settle(app, deadline_ns))
 		return;
 	app->event_due = true;
-	app->requested = ledger_request(app->ledger);
+	app->requested = ledger_request_last(app->ledger);
 	settle(app, deadline_ns);
 }
 
@@ -275,22 +275,22 @@ static void log_lines(const struct app *app)
 }
 
 /* log_gaps tells how much never came, which no stage of the ledger can count. */
-static void log_gaps(const struct app *app)
+static void log_gaps(const struct ledger_report *report)
 {
-	uint64_t gaps = 0, lost = 0;
+	uint64_t by_cause[LEDGER_CAUSES] = {0}, gaps = 0, lost = 0;
 
-	for (unsigned w = 0; w < app->workers_n; w++) {
-		const struct feed_counts *feed = &app->workers[w].feeds.ctx.counts;
-		const struct fix_counts *fix = &app->workers[w].tcp.fix.counts;
-
-		gaps += feed->gaps + fix->gaps;
-		lost += feed->messages_lost + fix->messages_lost;
-	}
+	for (unsigned w = 0; w < report->workers; w++)
+		for (unsigned c = 0; c < LEDGER_CAUSES; c++) {
+			by_cause[c] += report->facts[w].gaps[c];
+			gaps += report->facts[w].gaps[c];
+			lost += report->facts[w].messages_lost[c];
+		}
 	if (gaps)
 		LOG(NOTICE,
 			"sequences had gaps, each of which is a GapEvent gaps=%lu "
-			"messages_lost=%lu",
-			gaps, lost);
+			"messages_lost=%lu upstream=%lu local=%lu undecided=%lu",
+			gaps, lost, by_cause[GAP_EVENT_CAUSE_UPSTREAM],
+			by_cause[GAP_EVENT_CAUSE_LOCAL], by_cause[GAP_EVENT_CAUSE_UNDECIDED]);
 }
 
 /* print_numbers writes the three that tcpdump ends with. */
@@ -369,8 +369,8 @@ int app_stop(struct app *app, int status)
 	if (sinks_status(app) != STATUS_OK || save_status(app) != STATUS_OK)
 		status = STATUS_FAILED;
 	log_lines(app);
-	log_gaps(app);
 	report = ledger_final(app->ledger, app->rings, stages_of, app);
+	log_gaps(report);
 	monitor_put(app, report);
 	if (log_wanted(LOG_LEVEL_INFO)) {
 		print_numbers(app);

@@ -84,8 +84,8 @@ unsigned worker_do_work(struct worker *w)
 			worker_clock(w, pkts[0].ts_quality);
 		if (stamped_now(pkts[0].ts_quality))
 			hist_between(&w->taken, pkts[0].ts_recv_ns, now_ns);
-		worker_note_losses(w, now_ns);
 	}
+	worker_note_losses(w, now_ns);
 	if (w->saver.file)
 		worker_save(w, pkts, n, now_ns);
 	for (int i = 0; i < n; i++)

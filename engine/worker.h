@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdalign.h>
 #include <stdatomic.h>
 
 #include "capture/savefile.h"
@@ -20,6 +21,12 @@ struct worker_counts {
 	uint64_t events_in, events_out, event_dropped[REASON_COUNT];
 };
 
+/* worker_losses is what a worker's source had lost when it last looked: for the gaps of all. */
+struct worker_losses {
+	alignas(64) _Atomic(uint64_t) packets;
+	_Atomic(uint64_t) until_ns; /* when it looked; UINT64_MAX: its source has ended */
+};
+
 /* worker_setup is what all workers share; borrowed during worker_init, the pointers are kept. */
 struct worker_setup {
 	const struct config *cfg;
@@ -31,7 +38,7 @@ struct worker_setup {
 	struct ledger *ledger;
 	uint64_t boot_id;
 	struct savefile *savefile;         /* what packets are written to, NULL = nothing */
-	_Atomic(uint64_t) *losses;         /* by worker: packets its source has lost so far */
+	struct worker_losses *losses;      /* by worker */
 	const struct latencies *latencies; /* its samples go out behind each report */
 };
 
@@ -58,6 +65,7 @@ struct worker {
 	uint64_t losses_ns; /* when the source was last asked for its losses */
 	uint8_t ts_quality; /* of the newest packet */
 	bool shows;         /* packets that are nobody's become events */
+	bool over;          /* the source can lose no more, or nobody cares */
 	bool ended;         /* the source has ended and everything is in the rings */
 	pthread_t thread;
 	bool started;

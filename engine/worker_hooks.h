@@ -8,8 +8,8 @@ extern const uint8_t family_of_type[];
 
 uint64_t worker_now_ns(void); /* CLOCK_REALTIME */
 
-/* worker_note_losses tells the feeds what the source has lost so far, so that a gap can say whose
- * loss it was. */
+/* worker_note_losses tells the feeds what the sources have lost so far, so that a gap can say whose
+ * loss it was: now and then, because this may be a system call; a gap asks when it is given up. */
 void worker_note_losses(struct worker *w, uint64_t now_ns);
 
 /* worker_save writes a burst to the savefile. */

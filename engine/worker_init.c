@@ -91,25 +91,41 @@ static void feed_assumed(void *ctx, const struct feed_line *line)
 	LOG(NOTICE, "recognised a feed by its bytes: --feed %s", text);
 }
 
-/* A channel's packets may have come through any queue: its gaps look at the losses of all. */
-void worker_note_losses(struct worker *w, uint64_t now_ns)
+/* look_for_losses: a channel's packets may have come through any queue, so its gaps look at the
+ * losses of all. until_ns is read before what was lost until then. */
+static void look_for_losses(struct worker *w, uint64_t now_ns)
 {
+	struct worker_losses *all = w->setup->losses, *own = &all[w->index];
+	uint64_t losses = 0, until_ns = UINT64_MAX;
 	struct source_stats stats = {0};
-	uint64_t losses = 0;
 
-	/* it may be a system call; a hole that is open wants to know at once */
-	if (now_ns - w->losses_ns < LOSSES_EVERY_NS && w->feeds.ctx.counts.packets_held == 0)
-		return;
-	w->losses_ns = now_ns;
 	w->source->ops->stats(w->source, &stats);
 	for (int i = 0; i < REASON_COUNT; i++)
 		losses += stats.dropped[i];
 	losses += stats.outages;
-	atomic_store_explicit(&w->setup->losses[w->index], losses, memory_order_relaxed);
+	w->losses_ns = now_ns;
+	atomic_store_explicit(&own->packets, losses, memory_order_relaxed);
+	atomic_store_explicit(&own->until_ns, w->over ? UINT64_MAX : now_ns, memory_order_release);
 	losses = 0;
-	for (unsigned i = 0; i < w->setup->cfg->engine.workers; i++)
-		losses += atomic_load_explicit(&w->setup->losses[i], memory_order_relaxed);
-	channel_losses(&w->feeds.ctx, now_ns, losses);
+	for (unsigned i = 0; i < w->setup->cfg->engine.workers; i++) {
+		uint64_t known_ns = atomic_load_explicit(&all[i].until_ns, memory_order_acquire);
+
+		if (known_ns < until_ns)
+			until_ns = known_ns;
+		losses += atomic_load_explicit(&all[i].packets, memory_order_relaxed);
+	}
+	channel_losses(&w->feeds.ctx, now_ns, until_ns, losses);
+}
+
+static void ask_losses(void *ctx)
+{
+	look_for_losses(ctx, worker_now_ns());
+}
+
+void worker_note_losses(struct worker *w, uint64_t now_ns)
+{
+	if (now_ns - w->losses_ns >= LOSSES_EVERY_NS)
+		look_for_losses(w, now_ns);
 }
 
 void worker_save(struct worker *w, const struct packet *pkts, int n, uint64_t now_ns)
@@ -221,6 +237,7 @@ int worker_init(struct worker *w, unsigned index, const struct worker_setup *set
 		.source = source,
 		.families = setup->families,
 		.shows = net.packets || net.transactions,
+		.over = config_source_kind(cfg) == CONFIG_FILE, /* it loses nothing meanwhile */
 	};
 	rc = streams_open(&w->streams, streams);
 	if (rc < 0)
@@ -236,6 +253,8 @@ int worker_init(struct worker *w, unsigned index, const struct worker_setup *set
 	if (rc < 0)
 		goto free_selector;
 	w->feeds.ctx.losses_known = !source->hides_loss;
+	w->feeds.ctx.ask_losses = ask_losses;
+	w->feeds.ctx.ask_losses_ctx = w;
 	rc = tcp_streams_init(&w->tcp, &tcp, &fix_hooks, &w->feeds, &w->events);
 	if (rc < 0)
 		goto free_feeds;
@@ -282,6 +301,8 @@ unsigned worker_close(struct worker *w)
 
 void worker_finish(struct worker *w)
 {
+	w->over = true;
+	look_for_losses(w, worker_now_ns());
 	feeds_end(&w->feeds);
 	tcp_streams_end(&w->tcp);
 	net_end(&w->net);
@@ -374,7 +395,11 @@ void worker_stages(const struct worker *w, struct ledger_cut *cut)
 		stage(cut, "dns", "message", w->net.dns.counts.messages, w->net.dns.counts.joined,
 			w->net.dns.waiting, w->net.dns.counts.dropped);
 	cut->facts.received_bytes = src.received_bytes;
-	cut->facts.messages_lost = feed->messages_lost + fix->messages_lost;
+	for (unsigned c = 0; c < LEDGER_CAUSES; c++) {
+		cut->facts.gaps[c] = feed->gaps.gaps[c] + fix->gaps.gaps[c];
+		cut->facts.messages_lost[c] =
+			feed->gaps.messages_lost[c] + fix->gaps.messages_lost[c];
+	}
 	stage(cut, "event", "event", w->counts.events_in, w->counts.events_out, 0,
 		w->counts.event_dropped);
 }

@@ -36,8 +36,9 @@ int ledger_open(struct ledger **out, unsigned workers, const char *const *uris, 
 	ledger->report.ev_stages = calloc(stages, sizeof(*ledger->report.ev_stages));
 	ledger->report.ev_drops =
 		calloc((size_t)stages * REASON_COUNT, sizeof(*ledger->report.ev_drops));
+	ledger->report.ev_gaps = calloc(workers * LEDGER_CAUSES, sizeof(*ledger->report.ev_gaps));
 	if (!ledger->cuts || !ledger->report.stages || !ledger->report.facts ||
-		!ledger->report.ev_stages || !ledger->report.ev_drops) {
+		!ledger->report.ev_stages || !ledger->report.ev_drops || !ledger->report.ev_gaps) {
 		ledger_close(ledger);
 		return -ENOMEM;
 	}
@@ -49,6 +50,7 @@ void ledger_close(struct ledger *ledger)
 {
 	if (!ledger)
 		return;
+	free(ledger->report.ev_gaps);
 	free(ledger->report.ev_drops);
 	free(ledger->report.ev_stages);
 	free(ledger->report.facts);
@@ -62,6 +64,12 @@ uint64_t ledger_request(struct ledger *ledger)
 	if (ledger->wanted == ledger->collected)
 		ledger->wanted++;
 	return ledger->wanted;
+}
+
+uint64_t ledger_request_last(struct ledger *ledger)
+{
+	ledger->report.last = true;
+	return ledger_request(ledger);
 }
 
 /* cut_reset makes a cut of this worker empty, with a stage for each sink. */
@@ -268,6 +276,22 @@ void ledger_print(const struct ledger_report *report, FILE *out, bool by_worker)
 	}
 }
 
+/* gaps_write writes what never came, by worker and cause. Returns how many of these there are. */
+static uint32_t gaps_write(const struct ledger_report *report)
+{
+	uint32_t n = 0;
+
+	for (unsigned w = 0; w < report->workers; w++)
+		for (uint32_t cause = 0; cause < LEDGER_CAUSES; cause++)
+			if (report->facts[w].gaps[cause])
+				report->ev_gaps[n++] = (struct ev_ledger_report_gap_count){
+					.worker = w,
+					.cause = cause,
+					.gaps = report->facts[w].gaps[cause],
+					.lost_messages = report->facts[w].messages_lost[cause]};
+	return n;
+}
+
 void ledger_report_event(const struct ledger_report *report, struct event *ev)
 {
 	unsigned used = 0;
@@ -295,6 +319,9 @@ void ledger_report_event(const struct ledger_report *report, struct event *ev)
 		}
 	}
 	ev->type = EVENT_LEDGER;
+	ev->ledger.gaps = report->ev_gaps;
+	ev->ledger.gaps_n = gaps_write(report);
+	ev->ledger.last = report->last;
 	ev->ledger.stages = report->ev_stages;
 	ev->ledger.stages_n = report->n;
 }

@@ -32,10 +32,10 @@ struct ledger_stage {
 /* ledger_facts is what a worker knows beside its stages, as of the same cut. */
 struct ledger_facts {
 	uint64_t received_bytes;
-	uint64_t gaps[LEDGER_CAUSES]; /* by GapEvent.Cause */
-	uint64_t messages_lost;       /* in these gaps, as far as known */
-	uint64_t batches;             /* closed */
-	uint32_t streams;             /* open */
+	uint64_t gaps[LEDGER_CAUSES];          /* by GapEvent.Cause */
+	uint64_t messages_lost[LEDGER_CAUSES]; /* in these gaps, as far as known */
+	uint64_t batches;                      /* closed */
+	uint32_t streams;                      /* open */
 	struct ledger_ring {
 		uint64_t waits;        /* pushes that had to sleep */
 		uint32_t queued, size; /* batches not taken by the sink; how many there may be */
@@ -56,12 +56,14 @@ struct ledger_cut {
 /* ledger_report is a complete cut of all workers. */
 struct ledger_report {
 	uint64_t number;
+	bool last; /* of the run */
 	unsigned n, workers;
 	struct ledger_stage *stages;
 	struct ledger_facts *facts; /* by worker */
 	/* for ledger_report_event */
 	struct ev_ledger_report_stage *ev_stages;
 	struct ev_dropped *ev_drops;
+	struct ev_ledger_report_gap_count *ev_gaps;
 };
 
 struct ledger;
@@ -76,6 +78,8 @@ void ledger_close(struct ledger *ledger);
  * Thread   the control thread, as for ledger_collect
  * Returns  number of the report that will come */
 uint64_t ledger_request(struct ledger *ledger);
+/* ledger_request_last does so for the last time: the report will say that it is the last. */
+uint64_t ledger_request_last(struct ledger *ledger);
 
 /* ledger_cut_begin gives the worker an empty cut when one is asked for. It fills in its stages
  * (ledger_cut_stage) and sends it off with streams_cut. Cheap when none is: one load.

@@ -82,11 +82,13 @@ static void lead(struct channel *ch, const struct feed_packet *pkt, const struct
 
 enum { MOVE_NS = 10000000 }; /* losses closer than this are one move */
 
-void channel_losses(struct channel_context *ctx, uint64_t now_ns, uint64_t losses)
+void channel_losses(
+	struct channel_context *ctx, uint64_t now_ns, uint64_t until_ns, uint64_t losses)
 {
 	uint32_t newest = (ctx->moves_n - 1) % CHANNEL_MOVES;
 
 	ctx->now_ns = now_ns;
+	ctx->losses_until_ns = until_ns;
 	if (losses == ctx->losses)
 		return;
 	if (ctx->moves_n == 0 || now_ns - ctx->moves[newest].noticed_ns > MOVE_NS) {
@@ -103,6 +105,8 @@ static uint64_t losses_since(const struct channel_context *ctx, uint64_t ts_ns)
 	uint32_t n = ctx->moves_n < CHANNEL_MOVES ? ctx->moves_n : CHANNEL_MOVES, i = ctx->moves_n;
 	uint64_t before = ctx->losses;
 
+	if (ts_ns > ctx->now_ns)
+		ts_ns = 0; /* the clock was set back since: who knows when that was */
 	while (n-- && ctx->moves[--i % CHANNEL_MOVES].noticed_ns + 2 * MOVE_NS > ts_ns)
 		before = ctx->moves[i % CHANNEL_MOVES].before;
 	return ctx->losses - before;
@@ -143,10 +147,39 @@ static void emit_system(
 	ev->system.session = session_of(ch);
 }
 
+static bool one_line(const struct channel *ch)
+{
+	uint8_t lines = ch->lines_seen | ch->lines_configured;
+
+	return (lines & (lines - 1)) == 0;
+}
+
+/* gap_cause says whose loss the gap is that is given up now; moved: what was lost here meanwhile.
+ * What other queues lost must be known at least until the copies of a missing packet were due, for
+ * which half the time that a hole is waited for is plenty. */
+static uint32_t gap_cause(struct channel_context *ctx, const struct channel *ch, uint64_t *moved)
+{
+	uint64_t due_ns = ch->hole_opened_ns + (one_line(ch) ? 0 : ctx->opt.window_us * 500ull);
+
+	if (ctx->ask_losses)
+		ctx->ask_losses(ctx->ask_losses_ctx);
+	*moved = losses_since(ctx, ch->ts_next_ns);
+	if (!ctx->losses_known)
+		return GAP_EVENT_CAUSE_UNDECIDED;
+	if (*moved)
+		return GAP_EVENT_CAUSE_LOCAL;
+	if (due_ns > ch->ts_recv_ns)
+		due_ns = ch->ts_recv_ns;
+	return ctx->losses_until_ns < due_ns && ctx->losses_until_ns < ctx->now_ns
+		       ? GAP_EVENT_CAUSE_UNDECIDED
+		       : GAP_EVENT_CAUSE_UPSTREAM;
+}
+
 /* give_up declares [ch->next, until) lost with exactly one GapEvent. */
 static void give_up(struct channel_context *ctx, struct channel *ch, uint64_t until)
 {
-	uint64_t moved = losses_since(ctx, ch->ts_next_ns);
+	uint64_t moved;
+	uint32_t cause = gap_cause(ctx, ch, &moved);
 	struct event *ev;
 
 	set_base(ctx, ch, ch->next, ch->ts_recv_ns, 0, 0);
@@ -160,12 +193,8 @@ static void give_up(struct channel_context *ctx, struct channel *ch, uint64_t un
 	ev->gap.ts_opened_ns = ch->hole_opened_ns;
 	ev->gap.session = session_of(ch);
 	ev->gap.local_drops = moved;
-	ev->gap.cause = !ctx->losses_known ? GAP_EVENT_CAUSE_UNDECIDED
-			: moved            ? GAP_EVENT_CAUSE_LOCAL
-					   : GAP_EVENT_CAUSE_UPSTREAM;
-
-	ctx->counts.gaps++;
-	ctx->counts.messages_lost += ev->gap.lost_messages;
+	ev->gap.cause = cause;
+	gap_count(&ctx->counts.gaps, &ev->gap);
 	ch->gaps[ch->gaps_n % CHANNEL_GAPS].first = ch->next;
 	ch->gaps[ch->gaps_n++ % CHANNEL_GAPS].last = until - 1;
 	ch->gap_last = until - 1;
@@ -414,8 +443,7 @@ static void give_up_first(struct channel_context *ctx, struct channel *ch)
 /* expire gives up holes whose time or room is over. */
 static void expire(struct channel_context *ctx, struct channel *ch)
 {
-	uint8_t lines = ch->lines_seen | ch->lines_configured;
-	bool single = (lines & (lines - 1)) == 0;
+	bool single = one_line(ch);
 	uint64_t limit_ns = (single ? ctx->opt.single_line_us : ctx->opt.window_us) * 1000ull;
 	uint32_t limit = single ? ctx->opt.single_line_packets : ctx->opt.window_packets;
 

@@ -36,7 +36,8 @@ struct feed_counts {
 	uint64_t packet_dropped[REASON_COUNT];
 	uint64_t messages_in, messages_out;
 	uint64_t message_dropped[REASON_COUNT];
-	uint64_t gaps, messages_lost, resets;
+	struct gap_counts gaps;
+	uint64_t resets;
 };
 
 struct held {
@@ -62,8 +63,11 @@ struct channel_context {
 		uint64_t noticed_ns, before; /* when losses moved, what they were until then */
 	} moves[CHANNEL_MOVES];              /* newest at moves_n - 1 */
 	uint32_t moves_n;
-	bool losses_known; /* false: this source cannot tell; then gaps are UNDECIDED */
-	uint32_t round;    /* of --loop */
+	bool losses_known;             /* false: this source cannot tell; then gaps are UNDECIDED */
+	uint64_t losses_until_ns;      /* up to here the losses of all queues are known */
+	void (*ask_losses)(void *ctx); /* calls channel_losses; NULL = nobody to ask */
+	void *ask_losses_ctx;
+	uint32_t round; /* of --loop */
 	void (*session)(void *ctx, void *stream, struct str session);
 	void *session_ctx;
 };
@@ -125,10 +129,13 @@ struct arrival {
 	uint8_t line;
 };
 
-/* channel_losses says how much the source has lost until now; the worker does after each burst.
- * A gap is local when losses moved since the packet before it came: a packet may wait in a ring
- * for long after what follows it was lost and counted. */
-void channel_losses(struct channel_context *ctx, uint64_t now_ns, uint64_t losses);
+/* channel_losses says how much the source has lost until now; the worker does now and then, and when
+ * asked. A gap is local when losses moved since the packet before it came: a packet may wait in a
+ * ring for long after what follows it was lost and counted. It is undecided when another queue has
+ * not said since the gap what it lost.
+ * Takes    until_ns: the losses of every queue are known at least up to here */
+void channel_losses(
+	struct channel_context *ctx, uint64_t now_ns, uint64_t until_ns, uint64_t losses);
 
 int channel_context_init(struct channel_context *ctx, uint32_t held_max, struct events *out);
 void channel_context_free(struct channel_context *ctx);

@@ -74,7 +74,8 @@ struct fix_options {
 struct fix_counts {
 	uint64_t messages_in, messages_out, dropped[REASON_COUNT];
 	uint64_t bytes_in, bytes_out, bytes_skipped;
-	uint64_t gaps, messages_lost, resets, poss_dups, low_numbers;
+	struct gap_counts gaps;
+	uint64_t resets, poss_dups, low_numbers;
 };
 
 struct fix_field {

@@ -167,8 +167,7 @@ static void session_gap(struct fix *fx, struct fix_session *s, uint64_t seq)
 	ev->gap.ts_opened_ns = fx->ts_ns;
 	ev->gap.session = session_text(s);
 	ev->gap.cause = s->loss ? GAP_EVENT_CAUSE_UNDECIDED : GAP_EVENT_CAUSE_UPSTREAM;
-	fx->counts.gaps++;
-	fx->counts.messages_lost += seq - s->expected;
+	gap_count(&fx->counts.gaps, &ev->gap);
 }
 
 uint32_t fix_sequence(struct fix *fx, struct fix_session *s, const struct fix_message *msg)

@@ -123,11 +123,15 @@ static void write_stages(FILE *out, const struct metrics_view *view, enum metric
 /* fact is what of a worker's facts metric m shows. */
 static uint64_t fact(const struct ledger_facts *facts, enum metric m)
 {
+	uint64_t lost = 0;
+
 	switch (m) {
 	case M_CAPTURE_BYTES:
 		return facts->received_bytes;
 	case M_GAP_MESSAGES:
-		return facts->messages_lost;
+		for (unsigned c = 0; c < LEDGER_CAUSES; c++)
+			lost += facts->messages_lost[c];
+		return lost;
 	case M_STREAMS:
 		return facts->streams;
 	default:

@@ -220,7 +220,7 @@ def differences(feed, packets, want):
             yield f"{key}: {made[key][0]}: expected time {ts}, line {'AB'[line]}, stale {stale}"
             break
     lost = 0 if weekly else sum(g.last - g.first + 1 for g in want.gaps)
-    if (f" gaps={len(want.gaps)} messages_lost={lost}\n" in said) != bool(want.gaps):
+    if (f" gaps={len(want.gaps)} messages_lost={lost} upstream={len(want.gaps)} local=0 undecided=0\n" in said) != bool(want.gaps):
         yield f"the number of gaps is not said at the end: {said[-300:]}"
     stage = stages["feed"]
     for name in "left", "duplicate", "late", "old_session":

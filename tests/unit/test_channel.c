@@ -89,7 +89,9 @@ static void note(struct events *evs)
 		if (ev->type == EVENT_GAP)
 			snprintf(at, room, "gap %lu-%lu%s ", ev->gap.first_missing,
 				ev->gap.last_missing,
-				ev->gap.cause == GAP_EVENT_CAUSE_LOCAL ? " local" : "");
+				ev->gap.cause == GAP_EVENT_CAUSE_LOCAL       ? " local"
+				: ev->gap.cause == GAP_EVENT_CAUSE_UNDECIDED ? " undecided"
+									     : "");
 		else if (ev->type == EVENT_UNKNOWN)
 			snprintf(at, room, "unknown ");
 		else if (ev->system.code == SYSTEM_EVENT_CODE_SEQ_RESET)
@@ -211,7 +213,7 @@ RIG_TEST(a_hole_filled_in_time_makes_no_event, &toy)
 	expect(rig, "1 2 3 4 ");
 	give(rig, 1, 5, 1, 40);
 	expect(rig, "1 2 3 4 5 6 ");
-	cr_assert_eq(rig->ctx.counts.gaps, 0);
+	cr_assert_eq(rig->ctx.counts.gaps.gaps[GAP_EVENT_CAUSE_UPSTREAM], 0);
 }
 
 RIG_TEST(a_hole_given_up_makes_exactly_one_event_and_late_copies_are_late, &toy)
@@ -226,7 +228,7 @@ RIG_TEST(a_hole_given_up_makes_exactly_one_event_and_late_copies_are_late, &toy)
 	give(rig, 1, 2, 2, 1000 * 1000 + 20);
 	expect(rig, "1 gap 2-3 4s 5s 6s ");
 	cr_assert_eq(rig->ctx.counts.packet_dropped[REASON_late], 1);
-	cr_assert_eq(rig->ctx.counts.messages_lost, 2);
+	cr_assert_eq(rig->ctx.counts.gaps.messages_lost[GAP_EVENT_CAUSE_UPSTREAM], 2);
 }
 
 RIG_TEST(one_line_waits_for_fewer_packets, &toy)
@@ -303,7 +305,7 @@ RIG_TEST(a_loss_counted_here_makes_the_gap_local, &toy)
 {
 	give(rig, 0, 1, 1, 0);
 	give(rig, 0, 3, 1, 0);
-	channel_losses(&rig->ctx, 10, 5);
+	channel_losses(&rig->ctx, 10, UINT64_MAX, 5);
 	channel_end(&rig->ctx, &rig->ch);
 	expect(rig, "1 gap 2-2 local 3s ");
 }
@@ -314,11 +316,11 @@ RIG_TEST(a_loss_counted_before_the_hole_was_seen_makes_the_gap_local, &toy)
 {
 	const uint64_t s = 1000000000;
 
-	channel_losses(&rig->ctx, 1 * s, 0);
+	channel_losses(&rig->ctx, 1 * s, UINT64_MAX, 0);
 	give(rig, 0, 1, 1, 1 * s);
-	channel_losses(&rig->ctx, 2 * s, 5);
+	channel_losses(&rig->ctx, 2 * s, UINT64_MAX, 5);
 	give(rig, 0, 2, 1, 1 * s + 1); /* was in the ring */
-	channel_losses(&rig->ctx, 3 * s, 5);
+	channel_losses(&rig->ctx, 3 * s, UINT64_MAX, 5);
 	give(rig, 0, 4, 1, 3 * s);
 	channel_end(&rig->ctx, &rig->ch);
 	expect(rig, "1 2 gap 3-3 local 4s ");
@@ -328,12 +330,58 @@ RIG_TEST(a_loss_counted_long_before_a_gap_is_not_its_cause, &toy)
 {
 	const uint64_t s = 1000000000;
 
-	channel_losses(&rig->ctx, 1 * s, 5);
-	channel_losses(&rig->ctx, 3 * s, 5);
+	channel_losses(&rig->ctx, 1 * s, UINT64_MAX, 5);
+	channel_losses(&rig->ctx, 3 * s, UINT64_MAX, 5);
 	give(rig, 0, 1, 1, 3 * s);
 	give(rig, 0, 3, 1, 4 * s);
 	channel_end(&rig->ctx, &rig->ch);
 	expect(rig, "1 gap 2-2 3s ");
+}
+
+static void one_was_lost(void *ctx)
+{
+	struct rig *rig = ctx;
+
+	channel_losses(&rig->ctx, 30, UINT64_MAX, rig->ctx.losses + 1);
+}
+
+RIG_TEST(losses_are_asked_for_when_a_gap_is_given_up, &toy)
+{
+	rig->ctx.ask_losses = one_was_lost;
+	rig->ctx.ask_losses_ctx = rig;
+	give(rig, 0, 1, 1, 10);
+	give(rig, 0, 3, 1, 20);
+	channel_end(&rig->ctx, &rig->ch);
+	expect(rig, "1 gap 2-2 local 3s ");
+	cr_assert_eq(rig->ctx.counts.gaps.gaps[GAP_EVENT_CAUSE_LOCAL], 1);
+	cr_assert_eq(rig->ctx.counts.gaps.messages_lost[GAP_EVENT_CAUSE_LOCAL], 1);
+}
+
+RIG_TEST(a_gap_is_undecided_until_every_queue_said_what_it_lost, &toy)
+{
+	const uint64_t s = 1000000000;
+
+	channel_losses(&rig->ctx, 1 * s, 1 * s, 0);
+	give(rig, 0, 1, 1, 2 * s);
+	give(rig, 0, 3, 1, 3 * s);
+	channel_losses(&rig->ctx, 4 * s, 3 * s - 1, 0);
+	channel_end(&rig->ctx, &rig->ch);
+	give(rig, 0, 5, 1, 5 * s);
+	channel_losses(&rig->ctx, 6 * s, 5 * s, 0);
+	channel_end(&rig->ctx, &rig->ch);
+	expect(rig, "1 gap 2-2 undecided 3s gap 4-4 5s ");
+}
+
+RIG_TEST(a_gap_after_the_clock_was_set_back_is_not_called_upstream, &toy)
+{
+	const uint64_t s = 1000000000;
+
+	channel_losses(&rig->ctx, 9 * s, UINT64_MAX, 0);
+	give(rig, 0, 1, 1, 9 * s);
+	channel_losses(&rig->ctx, 2 * s, UINT64_MAX, 5);
+	give(rig, 0, 3, 1, 2 * s);
+	channel_end(&rig->ctx, &rig->ch);
+	expect(rig, "1 gap 2-2 local 3s ");
 }
 
 RIG_TEST(a_loop_round_is_a_session_of_its_own_without_a_gap, &toy)
@@ -496,7 +544,9 @@ RIG_TEST(memory_of_the_window_is_bounded, &toy)
 	for (uint64_t i = 0; i < 70; i++) /* 64 slots */
 		give(rig, 0, 3 + 2 * i, 1, 0);
 	events_flush(&rig->out);
-	cr_assert_eq(rig->ctx.counts.gaps + rig->ctx.counts.packets_held, 70);
+	cr_assert_eq(
+		rig->ctx.counts.gaps.gaps[GAP_EVENT_CAUSE_UPSTREAM] + rig->ctx.counts.packets_held,
+		70);
 	cr_assert_leq(rig->ctx.counts.packets_held, 64);
 }
 

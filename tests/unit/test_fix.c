@@ -251,8 +251,8 @@ Test(fix, missing_numbers_are_one_gap_and_marked_repeats_are_none, .init = setup
 	say("8=FIX.4.4|9=?|35=0|49=A|56=B|34=6|10=?|");
 	say("8=FIX.4.4|9=?|35=0|49=B|56=A|34=900|10=?|"); /* the other way round: another session */
 	expect_not("\"event\":\"gap\"");
-	cr_expect_eq(rig.streams.fix.counts.gaps, 1);
-	cr_expect_eq(rig.streams.fix.counts.messages_lost, 3);
+	cr_expect_eq(rig.streams.fix.counts.gaps.gaps[GAP_EVENT_CAUSE_UPSTREAM], 1);
+	cr_expect_eq(rig.streams.fix.counts.gaps.messages_lost[GAP_EVENT_CAUSE_UPSTREAM], 3);
 }
 
 Test(fix, a_hole_in_the_bytes_leaves_the_cause_open, .init = setup, .fini = teardown)

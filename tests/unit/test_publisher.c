@@ -436,6 +436,40 @@ Test(ledger, the_report_is_an_event_and_a_table)
 	cr_assert_eq(rig_close(&rig), 0);
 }
 
+Test(ledger, what_never_came_is_in_the_report_by_worker_and_cause)
+{
+	struct rig_options opt = {.uris = {"null:"}, .workers = 2};
+	const struct ledger_report *report;
+	struct event ev = {0};
+	struct rig rig;
+
+	cr_assert_eq(rig_open(&rig, &opt), 0);
+	ledger_request_last(rig.ledger);
+	for (unsigned w = 0; w < 2; w++) {
+		struct ledger_cut *cut = ledger_cut_begin(rig.ledger, w);
+
+		cut->facts.gaps[GAP_EVENT_CAUSE_UPSTREAM] = 3 + w;
+		cut->facts.messages_lost[GAP_EVENT_CAUSE_UPSTREAM] = 40;
+		cut->facts.gaps[GAP_EVENT_CAUSE_LOCAL] = w;
+		cut->facts.messages_lost[GAP_EVENT_CAUSE_LOCAL] = 7 * w;
+		streams_cut(rig.ws[w], cut);
+	}
+	rig_work(&rig);
+	report = ledger_collect(rig.ledger);
+	cr_assert_not_null(report);
+	ledger_report_event(report, &ev);
+	cr_assert(ev.ledger.last);
+	cr_assert_eq(ev.ledger.gaps_n, 3, "a cause that did not occur is left out");
+	cr_assert_eq(ev.ledger.gaps[1].worker, 1);
+	cr_assert_eq(ev.ledger.gaps[1].cause, GAP_EVENT_CAUSE_UPSTREAM);
+	cr_assert_eq(ev.ledger.gaps[1].gaps, 4);
+	cr_assert_eq(ev.ledger.gaps[1].lost_messages, 40);
+	cr_assert_eq(ev.ledger.gaps[2].cause, GAP_EVENT_CAUSE_LOCAL);
+	cr_assert_eq(ev.ledger.gaps[2].lost_messages, 7);
+	rig_finish(&rig, 0);
+	cr_assert_eq(rig_close(&rig), 0);
+}
+
 static void refused(const char *uri, const char *says)
 {
 	struct sink_uri parsed;
