@@ -7,13 +7,18 @@ usage: tests/bench/run.sh [--quick|--smoke] [--write] [--list] [NAME…]
   --write   put the rows into the table of docs/performance.md too
   --list    the names
   NAME      only these figures"""
+import contextlib
 import os
 import re
 import shutil
+import signal
 import statistics
 import subprocess
 import sys
+import threading
+import time
 import typing
+import urllib.request
 
 import programs
 from programs import Skip, output, root
@@ -254,6 +259,67 @@ def kafka_cpu():
         median([x[1] for x in a]), median([y[1] for y in c]), median([x[2] for x in a])))
 
 
+def day():
+    """One line of a simulated exchange, long enough for a live run without repeats, and what names it."""
+    path = os.path.join(programs.work, "day.pcap")
+    output(programs.SIM, "--quiet", "--no-fix", "--lines", "A", "--messages", str(pick(2000000, 600000, 30000)), "--pcap", path)
+    return path, programs.run(programs.SNIFFER, "-r", path, "-o", "null:").ledger("frame")[0]
+
+
+def live(wire, *pace):
+    """(packets/s, messages, bytes, ns, p50, p99) of a subscriber while tcpreplay puts the day on the wire."""
+    path, packets = once(day)
+    endpoint = "ipc://" + os.path.join(programs.work, "live")
+    sniffer = programs.Run(*wire.right, programs.SNIFFER, "wire1", "-n", "-q", "--feed", "itch50@233.54.12.111:26477", "-o", "zmq:" + endpoint)
+    with subprocess.Popen([bench("zmq"), "sub", endpoint], stdout=subprocess.PIPE, text=True, env=dict(os.environ, BENCH_LATENCY="1")) as sub:
+        try:
+            time.sleep(1)
+            start = time.monotonic()
+            output(*wire.left, "tcpreplay", "-q", "-K", "-i", "wire0", *pace, path)
+            rate = packets / (time.monotonic() - start)
+            seen = [int(word) for word in sub.communicate(timeout=60)[0].split()]
+        finally:
+            sub.kill()
+            sniffer.process.send_signal(signal.SIGINT)
+            sniffer.wait()
+    return (rate, *seen)
+
+
+def paced(count, size, gap_us):
+    """p99 of a bare publisher and subscriber, ns."""
+    endpoint = "ipc://" + os.path.join(programs.work, "bare")
+    with subprocess.Popen([bench("zmq"), "sub", endpoint], stdout=subprocess.PIPE, text=True, env=dict(os.environ, BENCH_LATENCY="1")) as sub:
+        try:
+            output(bench("zmq"), "pub", endpoint, str(size), str(count), str(gap_us))
+            return int(sub.communicate(timeout=60)[0].split()[4])
+        finally:
+            sub.kill()
+
+
+@figure("latency", "p99 from capture to subscriber at 25 % of peak ÷ (linger of 1 ms + p99 of bare ZeroMQ)", 2, 1.25, most=True)
+def latency():
+    if os.geteuid() or not shutil.which("tcpreplay"):
+        raise Skip("live capture between namespaces needs root and tcpreplay")
+    linger_ns = 1e6
+    with programs.wire() as wire:
+        rate, _, peak_bytes, peak_ns, *_ = live(wire, "-t")
+        pps = str(int(rate / 4))
+        notes = []
+
+        def ours():
+            notes.append(live(wire, "--pps=" + pps))
+            return notes[-1][5]
+
+        def bare():
+            _, messages, size, ns, *_ = notes[-1]
+            return paced(min(messages, 5000), size // messages, max(1, ns // messages // 1000))
+
+        ours()
+        a, b = in_turns(ours, bare)
+    return Taken([x / (linger_ns + y) for x, y in zip(a, b)], "%.0f µs against 1000 + %.0f; p50 %.0f; at %s packets/s; messages of %d bytes" % (
+        median(a) / 1e3, median(b) / 1e3, median([n[4] for n in notes]) / 1e3, pps, median([n[2] // n[1] for n in notes])))
+
+
 def sixteen():
     """A capture of 16 equal channels, and what names them."""
     path = os.path.join(programs.work, "sixteen.pcap")
@@ -304,6 +370,37 @@ def json_lines():
     return Taken([median(b) / x for x in a], "%.2f µs a packet against %.0f%s; Python's struct %.0f (÷ %.0f); start included, one pass, ÷ %.0f" % (
         median(a) / 1e3, median(b) / 1e3, "" if os.environ.get("CME_DISSECTOR") else " without the dissector: CME_DISSECTOR names none",
         median(c) / 1e3, median(c) / median(a), median(b) / to_json(1)))
+
+
+@figure("metrics", "worker's packets/s with a scrape of `--metrics` each second ÷ without", .99, 1)
+def metrics():
+    loops, port = pick(4000, 1500, 20), 24000 + os.getpid() % 900
+
+    def rate(*options):
+        over = threading.Event()
+
+        def scrape():
+            while not over.is_set():
+                with contextlib.suppress(OSError):
+                    urllib.request.urlopen("http://127.0.0.1:%d/metrics" % port, timeout=5).read()
+                    scraped.append(1)
+                over.wait(1)
+
+        thread = threading.Thread(target=scrape)
+        if options:
+            thread.start()
+        try:
+            run = programs.run(*cme().sniffer(loops, "-o", "null:", *options))
+        finally:
+            over.set()
+        if options:
+            thread.join()
+        return run.ledger("frame")[0] / sum(run.workers_ns())
+
+    scraped = []
+    a, b = in_turns(lambda: rate("--metrics", "127.0.0.1:%d" % port), rate)
+    return Taken(ratios(a, b), "by CPU of the worker, %.1f ns a packet against %.1f; %d scrapes" % (
+        1 / median(a), 1 / median(b), len(scraped)))
 
 
 def heap_calls(loops, sink):

@@ -160,3 +160,26 @@ def kafka():
         yield started.stdout.split()[-1]
     finally:
         subprocess.run([script, "stop"], env=env, stdout=subprocess.DEVNULL, timeout=60, check=False)
+
+
+class Wire:
+    """A veth pair, wire0 in one network namespace and wire1 in another; left and right run a program there."""
+
+    def __init__(self):
+        self.names = ["bench-%s-%d" % (end, os.getpid()) for end in ("left", "right")]
+        self.left, self.right = (("nsenter", "--net=/run/netns/" + name) for name in self.names)
+
+
+@contextlib.contextmanager
+def wire():
+    w = Wire()
+    try:
+        for name in w.names:
+            output("ip", "netns", "add", name)
+        output("ip", "link", "add", "wire0", "netns", w.names[0], "type", "veth", "peer", "name", "wire1", "netns", w.names[1])
+        for end, interface in (w.left, "wire0"), (w.right, "wire1"):
+            output(*end, "ip", "link", "set", interface, "up")
+        yield w
+    finally:
+        for name in w.names:
+            subprocess.run(["ip", "netns", "delete", name], stderr=subprocess.DEVNULL, check=False)
