@@ -5,15 +5,17 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { WAIT_US = 100 };
+enum { WAIT_US = 1000 };
 
-/* Other queues may hand on what cannot wake this worker: with them it sleeps for a short time. */
+/* Other queues may hand on what cannot wake this worker: with them it sleeps for a short time, a
+ * tenth of what a source that can wake it may. */
 static void handoff_wait(struct source *src, unsigned timeout_us)
 {
 	struct handoff_worker *hw = (struct handoff_worker *)src;
 	unsigned others =
 		atomic_load_explicit(&hw->handoff->running, memory_order_relaxed) - hw->inner_runs;
-	unsigned us = (others || hw->at < hw->got) && timeout_us > WAIT_US ? WAIT_US : timeout_us;
+	unsigned tenth = timeout_us / 10 < WAIT_US ? timeout_us / 10 : WAIT_US;
+	unsigned us = others || hw->at < hw->got ? tenth : timeout_us;
 	struct timespec ts = {us / 1000000, us % 1000000 * 1000L};
 
 	if (hw->inner_runs && hw->at == hw->got)

@@ -57,6 +57,7 @@ int app_feeds(struct app *app, const struct config *cfg)
 		.cfg = cfg,
 		.table = &app->table,
 		.selection = app->selection,
+		.placement = &app->placement,
 		.families = families,
 		.recognise = cfg->decode.recognise == RECOGNISE_ON ||
 			     (cfg->decode.recognise == RECOGNISE_AUTO && cfg->feeds_n == 0 &&
@@ -140,6 +141,11 @@ int app_sinks(struct app *app)
 	app->setup.ledger = app->ledger;
 	app->setup.latencies = &app->monitor.latencies;
 	return rc < 0 ? rc : monitor_sinks(app);
+}
+
+int app_placement(struct app *app)
+{
+	return placement_make(&app->placement, app->cfg);
 }
 
 int app_sources(struct app *app)

@@ -5,6 +5,8 @@
 #include "capture/filter.h"
 #include "engine/config/cli.h"
 #include "engine/metrics/monitor.h"
+
+#include "engine/placement.h"
 #include "engine/steer.h"
 #include "engine/worker.h"
 #include "publish/publisher.h"
@@ -15,6 +17,7 @@ struct app {
 	struct feed_table table;
 	struct steer steer;
 	struct filter *filter;
+	struct placement placement;
 	struct selection *selection; /* of instruments; NULL = all */
 	struct sink_uri uris[SINKS_MAX];
 	char uri_shown[SINKS_MAX][256]; /* without passwords: for logs and the ledger */
@@ -39,8 +42,9 @@ struct app {
 /* Each returns 0, or -errno with one line logged that says what, where and what to do. app_close
  * undoes whatever was done. */
 int app_feeds(struct app *app, const struct config *cfg); /* the feed table, the filter */
-int app_sources(struct app *app);
-int app_sinks(struct app *app); /* its threads have the rights that are left by then */
+int app_sources(struct app *app);                         /* starts EAL, where it is wanted */
+int app_placement(struct app *app); /* before rights are dropped: EAL's threads keep theirs */
+int app_sinks(struct app *app);     /* its threads have the rights that are left by then */
 int app_workers(struct app *app);
 int app_start(struct app *app);
 

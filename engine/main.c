@@ -23,6 +23,7 @@ static int run(const struct config *cfg)
 	signals_block();
 	rc = app_feeds(&app, cfg);
 	rc = rc < 0 ? rc : app_sources(&app);
+	rc = rc < 0 ? rc : app_placement(&app);
 	rc = rc < 0 ? rc : rights_drop(cfg, true);
 	rc = rc < 0 ? rc : app_sinks(&app);
 	rc = rc < 0 ? rc : rights_drop(cfg, false);

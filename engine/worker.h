@@ -12,6 +12,7 @@
 #include "decode/selection.h"
 #include "decode/tcp/tcp_streams.h"
 #include "engine/config/config.h"
+#include "engine/placement.h"
 #include "publish/ledger.h"
 #include "publish/stream.h"
 
@@ -35,6 +36,7 @@ struct worker_setup {
 	uint32_t families;                 /* bit 1 << FAMILY_x: published */
 	struct feed_line file;             /* whose messages a message file holds */
 	const struct selection *selection; /* of instruments; NULL = all */
+	const struct placement *placement;
 	struct ledger *ledger;
 	uint64_t boot_id;
 	struct savefile *savefile;         /* what packets are written to, NULL = nothing */

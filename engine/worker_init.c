@@ -1,6 +1,9 @@
+#define _GNU_SOURCE
 #include "engine/worker_hooks.h"
 
 #include <errno.h>
+#include <sched.h>
+#include <stdio.h>
 #include <time.h>
 
 #include "base/log.h"
@@ -10,6 +13,7 @@
 #include "publish/idle.h"
 
 enum { LOSSES_EVERY_NS = 200000 };
+enum { SPINS = 32, YIELDS = 2, LONG_IDLE = 64 }; /* bursts without a packet */
 enum { UNIT_MAX = 65536 + 16 }; /* a CME message with its marker and packet header */
 
 const uint8_t family_of_type[] = {
@@ -312,22 +316,42 @@ void worker_finish(struct worker *w)
 	streams_flush(w->streams);
 }
 
+/* rest is how a worker waits for packets: it spins for some microseconds, yields, then sleeps until
+ * packets come or something else is due. A source that cannot wake it bounds the sleep itself. */
+static void rest(struct worker *w, unsigned rounds)
+{
+	unsigned most_us = !streams_quiet(w->streams) ? 500 : rounds < LONG_IDLE ? 1000 : 10000;
+
+	if (rounds <= SPINS || w->setup->cfg->engine.busy_poll)
+		spin_pause();
+	else if (rounds <= SPINS + YIELDS)
+		sched_yield();
+	else
+		w->source->ops->wait(w->source, most_us);
+}
+
 static void *run(void *arg)
 {
 	struct worker *w = arg;
 	struct idle idle = {0};
+	char name[16];
 
+	snprintf(name, sizeof(name), "worker-%u", w->index);
+	pthread_setname_np(pthread_self(), name);
+	placement_take(w->setup->placement, w->index);
 	if (eal_started())
-		eal_worker(w->index);
+		eal_worker();
 	while (!atomic_load_explicit(&w->stop, memory_order_relaxed)) {
 		unsigned did = worker_do_work(w);
 
 		if (w->ended)
 			atomic_store_explicit(&w->state, 1, memory_order_release);
-		if (did == 0 && !w->ended)
-			w->source->ops->wait(w->source, 500);
-		else
+		if (w->ended)
 			idle_wait(&idle, did);
+		else if (did == 0)
+			rest(w, ++idle.rounds);
+		else
+			idle.rounds = 0;
 	}
 	if (!w->ended)
 		worker_finish(w);

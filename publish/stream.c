@@ -327,6 +327,11 @@ void streams_cut(struct streams *ws, struct ledger_cut *cut)
 	batch_done(&cut->batch);
 }
 
+bool streams_quiet(const struct streams *ws)
+{
+	return !ws->oldest;
+}
+
 bool streams_stopped(const struct streams *ws)
 {
 	for (unsigned i = 0; i < ws->rings_n; i++)

@@ -90,6 +90,9 @@ void streams_stage(const struct streams *ws, struct ledger_cut *cut);
 /* streams_latency is what batches took from their first event to their close. Read by any thread. */
 const struct hist *streams_latency(const struct streams *ws);
 
+/* streams_quiet says that no batch is open: nothing becomes due by time alone. */
+bool streams_quiet(const struct streams *ws);
+
 /* streams_stopped says that a ring with when_full stop was full: the program must end. */
 bool streams_stopped(const struct streams *ws);
 

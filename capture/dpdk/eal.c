@@ -189,16 +189,24 @@ int eal_port(const char *name, uint16_t *port, char error[256])
 	return -ENODEV;
 }
 
-void eal_worker(unsigned w)
+int eal_core(unsigned w)
 {
-	unsigned lcore = rte_get_main_lcore(), id, n = 0;
-	cpu_set_t cpus;
+	unsigned id, n = 0;
 
 	RTE_LCORE_FOREACH_WORKER(id)
-	if (n++ == w)
-		lcore = id;
-	cpus = rte_lcore_cpuset(lcore);
-	sched_setaffinity(0, sizeof(cpus), &cpus);
+	if (n++ == w) {
+		cpu_set_t cpus = rte_lcore_cpuset(id);
+
+		for (int core = 0; core < CPU_SETSIZE && CPU_COUNT(&cpus) == 1; core++)
+			if (CPU_ISSET(core, &cpus))
+				return core;
+		return -1;
+	}
+	return -1;
+}
+
+void eal_worker(void)
+{
 	prctl(PR_SET_TIMERSLACK, 1000); /* short sleeps between bursts stay short: 1 us, not 50 */
 	rte_thread_register();
 }

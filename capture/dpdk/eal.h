@@ -17,9 +17,10 @@ int eal_start(const char *const args[], unsigned n, const char **mode, char erro
  * Returns  0 with *port set, or -ENODEV with error naming the ports there are */
 int eal_port(const char *name, uint16_t *port, char error[256]);
 
-/* eal_worker makes the calling thread worker w: pinned to the w-th of EAL's worker lcores (with one
- * lcore: to that), and known to DPDK. */
-void eal_worker(unsigned w);
+/* eal_core is the core of the w-th of EAL's worker lcores; -1: there are fewer, or it may run on
+ * several cores. eal_worker makes the calling thread, a worker's, known to DPDK. */
+int eal_core(unsigned w);
+void eal_worker(void);
 
 /* eal_started says whether eal_start was successful; eal_stop undoes it. */
 int eal_started(void);

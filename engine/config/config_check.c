@@ -13,6 +13,7 @@
 #include "engine/config/config_rows.h"
 #include "engine/config/feed_spec.h"
 #include "engine/metrics/server.h"
+#include "engine/placement.h"
 #include "publish/sink.h"
 
 enum config_source_kind config_source_kind(const struct config *cfg)
@@ -124,6 +125,16 @@ static int source_check(const struct config *cfg, char error[CONFIG_ERROR])
 	return 0;
 }
 
+static int cores_check(const struct config *cfg, char error[CONFIG_ERROR])
+{
+	int cores[WORKERS_MAX];
+	char why[256];
+
+	if (*cfg->engine.cores && cores_parse(cfg->engine.cores, cores, why) < 0)
+		return REFUSE("engine.cores: %s", why);
+	return 0;
+}
+
 static int symbols_check(const struct config *cfg, char error[CONFIG_ERROR])
 {
 	struct selection *sel;
@@ -210,6 +221,8 @@ int config_finish(struct config *cfg, char error[CONFIG_ERROR])
 	if (*cfg->metrics.listen && listen_split(cfg->metrics.listen, host, port, why) < 0)
 		return REFUSE("metrics.listen: %s", why);
 	rc = source_check(cfg, error);
+	if (rc == 0)
+		rc = cores_check(cfg, error);
 	if (rc == 0)
 		rc = symbols_check(cfg, error);
 	if (rc == 0)
