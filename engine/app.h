@@ -5,7 +5,6 @@
 #include "capture/filter.h"
 #include "engine/config/cli.h"
 #include "engine/metrics/monitor.h"
-
 #include "engine/placement.h"
 #include "engine/steer.h"
 #include "engine/worker.h"
@@ -36,7 +35,9 @@ struct app {
 	bool event_due, print_due;    /* what becomes of the next one */
 	struct monitor monitor;
 	bool source_told, save_told, sink_told[SINKS_MAX]; /* their error was logged */
-	bool finished;                                     /* app_stop has been through */
+	unsigned asked;                                    /* how often signals asked it to end */
+	uint64_t deadline_ns; /* until when sinks may flush; 0 = as long as they need */
+	bool finished;        /* app_stop has been through */
 };
 
 /* Each returns 0, or -errno with one line logged that says what, where and what to do. app_close

@@ -8,6 +8,8 @@
 #include "base/log.h"
 #include "engine/signals.h"
 
+enum { HURRY_NS = 200000000 }; /* that sinks get after a second Ctrl-C */
+
 static uint64_t monotonic_ns(void)
 {
 	struct timespec ts;
@@ -162,13 +164,31 @@ static bool sent(struct app *app)
 	return !atomic_load_explicit(&app->workers[0].report, memory_order_acquire);
 }
 
+/* asked notes that a signal wants the end: the first one gives sinks the time to flush, each other
+ * hurries. */
+static void asked(struct app *app)
+{
+	uint64_t more_ns = app->cfg->stop.flush_ms * 1000000ull + 1;
+
+	app->deadline_ns = monotonic_ns() + (app->asked++ ? HURRY_NS : more_ns);
+}
+
+/* asked_again waits for a signal. Returns whether one came that wants the end */
+static bool asked_again(struct app *app, int timeout_ms)
+{
+	int sig = signals_next(timeout_ms);
+
+	if (sig != SIGINT && sig != SIGTERM)
+		return false;
+	asked(app);
+	return true;
+}
+
 /* stopping says whether the last report should wait no longer: at a stop it has little time, at the
  * end of a source all it needs, unless a signal comes. */
-static bool stopping(uint64_t deadline_ns)
+static bool stopping(struct app *app, uint64_t deadline_ns)
 {
-	int sig = signals_next(1);
-
-	return sig == SIGINT || sig == SIGTERM || (deadline_ns && monotonic_ns() >= deadline_ns);
+	return asked_again(app, 1) || (deadline_ns && monotonic_ns() >= deadline_ns);
 }
 
 /* settle waits until no cut is under way and no report waits to be sent. Returns false when there is
@@ -176,7 +196,7 @@ static bool stopping(uint64_t deadline_ns)
 static bool settle(struct app *app, uint64_t deadline_ns)
 {
 	while (app->requested != app->reported || !sent(app)) {
-		if (stopping(deadline_ns))
+		if (stopping(app, deadline_ns))
 			return false;
 		take_report(app);
 	}
@@ -207,6 +227,7 @@ int app_wait(struct app *app)
 		switch (signals_next(wanted ? 1 : 20)) {
 		case SIGINT:
 		case SIGTERM:
+			asked(app);
 			status = sinks_status(app);
 			deadline_ns = monotonic_ns() + 200000000ull;
 			break;
@@ -316,16 +337,15 @@ static void print_numbers(const struct app *app)
 
 /* join_workers lets them bring what they have into the rings; a second Ctrl-C or the deadline makes
  * blocked pushes drop. */
-static void join_workers(struct app *app, uint64_t deadline_ns)
+static void join_workers(struct app *app)
 {
 	for (unsigned w = 0; w < app->workers_n; w++)
 		atomic_store(&app->workers[w].stop, true);
 	for (unsigned w = 0; w < app->workers_n; w++) {
 		while (atomic_load_explicit(&app->workers[w].state, memory_order_acquire) == 0) {
-			int sig = signals_next(2);
-
-			if (sig == SIGINT || sig == SIGTERM ||
-				(deadline_ns && monotonic_ns() >= deadline_ns))
+			asked_again(app, 2);
+			if (app->asked > 1 ||
+				(app->deadline_ns && monotonic_ns() >= app->deadline_ns))
 				atomic_store(&app->give_up, true);
 		}
 		worker_join(&app->workers[w]);
@@ -334,24 +354,20 @@ static void join_workers(struct app *app, uint64_t deadline_ns)
 
 int app_stop(struct app *app, int status)
 {
-	bool at_end = sources_status(app) >= 0;
-	uint64_t deadline_ns =
-		at_end ? 0 : monotonic_ns() + app->cfg->stop.flush_ms * 1000000ull + 1;
 	const struct ledger_report *report;
 	uint64_t purged = 0, undelivered;
 
 	monitor_poll(app, "stopping\n");
-	join_workers(app, deadline_ns);
+	if (sources_status(app) < 0 && !app->deadline_ns) /* a sink or a policy ends it */
+		app->deadline_ns = monotonic_ns() + app->cfg->stop.flush_ms * 1000000ull + 1;
+	join_workers(app);
 	for (unsigned i = 0; i < app->publishers_n; i++)
-		publisher_stop(app->publishers[i], deadline_ns);
+		publisher_stop(app->publishers[i], app->deadline_ns);
 	for (unsigned i = 0; i < app->publishers_n; i++) {
 		while (publisher_state(app->publishers[i]) == PUBLISHER_RUNNING) {
-			int sig = signals_next(10);
-
-			if (sig == SIGINT || sig == SIGTERM)
+			if (asked_again(app, 10))
 				for (unsigned k = 0; k < app->publishers_n; k++)
-					publisher_hurry(
-						app->publishers[k], monotonic_ns() + 200000000ull);
+					publisher_hurry(app->publishers[k], app->deadline_ns);
 		}
 		publisher_join(app->publishers[i]);
 		purged += publisher_purged(app->publishers[i]);
