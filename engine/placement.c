@@ -109,7 +109,8 @@ static void move_all(const cpu_set_t *cores)
 
 	while (tasks && (entry = readdir(tasks)))
 		if (entry->d_name[0] != '.')
-			sched_setaffinity(atoi(entry->d_name), sizeof(*cores), cores);
+			sched_setaffinity(
+				(pid_t)strtol(entry->d_name, NULL, 10), sizeof(*cores), cores);
 	if (tasks)
 		closedir(tasks);
 }
