@@ -114,7 +114,22 @@ def exchange(folder):
     _, want, _ = sniff(one, "--loop", "2", *FEEDS)
     status, got, log = sniff(parts, "--loop", "2", "--workers", "2", *FEEDS)
     result(status == 0 and not same(got, want) and balanced(log), "--loop 2: as of mergecap's file", same(got, want))
+    piped(folder, whole)
     broken(folder, parts)
+
+
+def piped(folder, whole):
+    """A .zst through a pipe, which comes in pieces, to one worker and to two."""
+    _, want, _ = sniff(whole, *FEEDS)
+    for workers in "1", "2":
+        out = os.path.join(folder, "piped")
+        with subprocess.Popen(["zstd", "-qc", "--long=27", whole], stdout=subprocess.PIPE) as zstd:
+            done = subprocess.run([os.path.join(build, "pkt-sniffer"), "-r", "-", "-o", f"json:{out}", "--workers", workers, *FEEDS], timeout=100,
+                                  stdin=zstd.stdout, stderr=subprocess.PIPE, text=True, check=False)
+        n = sum(1 for line in open(out, encoding="utf-8") if '"ledger"' not in line and '"latency"' not in line)
+        os.remove(out)
+        result(done.returncode == 0 and n >= sum(map(len, want.values())) and balanced(done.stderr), f"a .zst through a pipe, {workers} workers: {n} events",
+               f"exit status {done.returncode}: {done.stderr[-300:]}")
 
 
 def broken(folder, parts):
