@@ -90,14 +90,6 @@ void reader_close(struct reader *r);
 /* reader_rewind begins again. Returns  0, or -ESPIPE for a pipe */
 int reader_rewind(struct reader *r);
 
-/* reader_next reads the next packet. Its bytes are valid until the file is closed, or more bytes
- * are brought.
- *
- * Takes    pkt: seq and round set, the rest zero; may_refill: no packet that was read before is in
- *          use any more; budget: records that may still be looked at, counted down
- * Returns  1, 0 when there is none now or no more (see end), or -errno */
-int reader_next(struct reader *r, struct packet *pkt, bool may_refill, unsigned *budget);
-
 /* reader_more brings the next bytes (cold).
  * Returns  0: go on, 1: nothing now or the end is set, or -errno */
 int reader_more(struct reader *r);
@@ -113,6 +105,44 @@ enum step reader_damaged(struct reader *r, const char *fmt, ...)
 
 /* reader_expect says what is not wholly there. Returns STEP_MORE */
 enum step reader_expect(struct reader *r, const char *what, uint64_t len);
+
+/* reader_next reads the next packet. Its bytes are valid until the file is closed, or more bytes
+ * are brought.
+ *
+ * Takes    pkt: seq and round set, the rest zero; may_refill: no packet that was read before is in
+ *          use any more; budget: records that may still be looked at, counted down
+ * Returns  1, 0 when there is none now or no more (see end), or -errno */
+static inline int reader_next(
+	struct reader *r, struct packet *pkt, bool may_refill, unsigned *budget)
+{
+	while (r->end == SOURCE_RUNNING && *budget > 0) {
+		enum step step = STEP_MORE;
+		int rc;
+
+		(*budget)--;
+		if (r->format && input_drain(&r->in)) {
+			pkt->kind = (uint8_t)r->format->kind;
+			step = r->started ? r->format->next(r, pkt) : r->format->start(r);
+		}
+		switch (step) {
+		case STEP_PACKET:
+			return 1;
+		case STEP_AGAIN:
+			r->started = true;
+			break;
+		case STEP_MORE:
+			if (!may_refill)
+				return 0;
+			rc = reader_more(r);
+			if (rc)
+				return rc < 0 ? rc : 0;
+			break;
+		case STEP_DAMAGED:
+			break;
+		}
+	}
+	return 0;
+}
 
 /* link_normal folds what files call the same link type: raw IP has three numbers. */
 static inline uint16_t link_normal(uint32_t link)
