@@ -123,15 +123,9 @@ static void write_stages(FILE *out, const struct metrics_view *view, enum metric
 /* fact is what of a worker's facts metric m shows. */
 static uint64_t fact(const struct ledger_facts *facts, enum metric m)
 {
-	uint64_t lost = 0;
-
 	switch (m) {
 	case M_CAPTURE_BYTES:
 		return facts->received_bytes;
-	case M_GAP_MESSAGES:
-		for (unsigned c = 0; c < LEDGER_CAUSES; c++)
-			lost += facts->messages_lost[c];
-		return lost;
 	case M_STREAMS:
 		return facts->streams;
 	default:
@@ -151,18 +145,20 @@ static void write_facts(FILE *out, const struct metrics_view *view, enum metric 
 	}
 }
 
-static void write_gaps(FILE *out, const struct metrics_view *view)
+static void write_gaps(FILE *out, const struct metrics_view *view, enum metric m)
 {
 	static const char *const causes[LEDGER_CAUSES] = {
 		"unspecified", "upstream", "local", "undecided"};
 	char worker[24];
 
-	head(out, M_GAPS);
+	head(out, m);
 	for (unsigned w = 0; w < view->ledger->workers; w++)
 		for (unsigned c = 1; c < LEDGER_CAUSES; c++) {
+			const struct ledger_facts *facts = &view->ledger->facts[w];
 			const char *const labels[] = {causes[c], number(worker, w)};
 
-			sample(out, M_GAPS, labels, view->ledger->facts[w].gaps[c]);
+			sample(out, m, labels,
+				m == M_GAPS ? facts->gaps[c] : facts->messages_lost[c]);
 		}
 }
 
@@ -259,9 +255,10 @@ void metrics_write(FILE *out, const struct metrics_view *view)
 	for (enum metric m = M_STAGE_ENTERED; m <= M_STAGE_HELD; m++)
 		write_stages(out, view, m);
 	write_facts(out, view, M_CAPTURE_BYTES);
-	write_gaps(out, view);
-	for (enum metric m = M_GAP_MESSAGES; m <= M_BATCHES; m++)
-		write_facts(out, view, m);
+	write_gaps(out, view, M_GAPS);
+	write_gaps(out, view, M_GAP_MESSAGES);
+	write_facts(out, view, M_STREAMS);
+	write_facts(out, view, M_BATCHES);
 	for (enum metric m = M_RING_BATCHES; m <= M_RING_WAITS; m++)
 		write_rings(out, view, m);
 	write_latencies(out, view);
