@@ -170,7 +170,7 @@ live() {
 	nsenter --net="/run/netns/$rx" timeout 60 python3 "$here/sim_subscriber.py" raw rx0 "$dir/live.pcap" >"$dir/raw.log" 2>&1 &
 	reader=$!
 	while ! grep -q ready "$dir/raw.log"; do sleep .05; done
-	nsenter --net="/run/netns/$tx" "$sim" "${common[@]}" --live tx0 --live-raw --pcap "$dir/live.pcap"
+	nsenter --net="/run/netns/$tx" "$sim" "${common[@]}" "${faults[@]}" --protocol both --live tx0 --live-raw --pcap "$dir/live.pcap"
 	wait $reader
 	local raw=$?
 	cat "$dir/raw.log"
@@ -178,7 +178,9 @@ live() {
 }
 if ip netns add "$tx" 2>/dev/null; then
 	live
-	result $? 'live over veth: UDP sockets and raw frames arrive complete and in order'
+	result $? 'live over veth: UDP sockets and raw frames, with faults too, arrive as in the files'
+	nsenter --net="/run/netns/$tx" timeout 10 "$sim" --quiet --messages 8000 --instruments 20 --rate 80 --live tx0 --flat-out
+	result $? 'live, flat out: a day of 100 s does not wait for the clock'
 else
 	echo 'skip - live over veth: no right to make a namespace'
 fi

@@ -362,6 +362,7 @@ int mdp3_init(struct mdp3 *md, uint64_t start_ns)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < md->ex->inst_n; i++)
 		book_init(md, i);
+	md->messages[0].mute = md->messages[1].mute = !md->feed.truth->file;
 	md->at = md->ex->inst_n;
 	md->snapshot_due_ns = start_ns + md->snapshot_ns;
 	mdp3_feed_start(&md->feed, start_ns);

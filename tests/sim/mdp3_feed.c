@@ -107,6 +107,7 @@ static void heartbeat(struct mdp3_feed *feed, uint64_t ts_ns)
 {
 	static struct sbe m;
 
+	m.mute = !feed->truth->file;
 	sbe_begin(&m, 12, 0, feed->version);
 	mdp3_feed_message(feed, ts_ns, &m);
 	feed->parcel.kind = "heartbeat";

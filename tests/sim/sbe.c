@@ -23,6 +23,8 @@ __attribute__((format(printf, 2, 3))) static void say(struct sbe *m, const char 
 {
 	va_list args;
 
+	if (m->mute)
+		return;
 	va_start(args, format);
 	int n = vsnprintf(m->text + m->text_len, sizeof(m->text) - m->text_len, format, args);
 

@@ -21,6 +21,7 @@ struct sbe {
 	size_t bits_at;  /* of MatchEventIndicator, 0 = the message has none */
 	uint8_t bits;    /* its value; written by sbe_end */
 	uint16_t template_id;
+	bool mute; /* kept: no JSON is written, which takes most of the time */
 	bool comma;
 	size_t text_len;
 	char text[32768]; /* ,"name":value … without the braces around it; whole after sbe_end */
