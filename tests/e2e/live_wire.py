@@ -177,6 +177,11 @@ def promiscuity():
     return int(re.search(r"promiscuity (\d+)", sh(*inside(RIGHT, "ip", "-d", "link", "show", "wire1"))).group(1))
 
 
+def today():
+    """ITCH times count from midnight of the day of receipt: what is sent live is to be of today."""
+    return subprocess.run(["date", "+%FT10:00:00"], env={"TZ": "America/New_York"}, stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
 def wire_make():
     sh("ip", "link", "add", "wire0", "netns", LEFT, "type", "veth", "peer", "name", "wire1", "netns", RIGHT)
     for ns, link, address in ((LEFT, "wire0", "10.9.7.1/24"), (RIGHT, "wire1", "10.9.7.2/24")):

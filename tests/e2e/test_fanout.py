@@ -9,7 +9,6 @@ import json
 import os
 import re
 import struct
-import subprocess
 import time
 
 import live_wire as wire
@@ -20,8 +19,6 @@ FEEDS = []
 for channel in range(4):
     FEEDS += ["--feed", "itch50@233.54.12.%d:%d,channel=%d,line=A" % (111 + channel, 26477 + channel, channel)]
     FEEDS += ["--feed", "itch50@233.49.196.%d:%d,channel=%d,line=B" % (111 + channel, 26477 + channel, channel)]
-# ITCH times count from midnight of the day of receipt: what is sent live is of today
-TODAY = subprocess.run(["date", "+%FT10:00:00"], env={"TZ": "America/New_York"}, stdout=subprocess.PIPE, text=True).stdout.strip()
 TAG = bytes((0x81, 0, 0x20, 77))
 
 
@@ -80,7 +77,7 @@ def same_worker():
 
 
 def same_events():
-    sh(wire.SIM, "--quiet", "--messages", "16000", "--channels", "4", "--instruments", "20", "--start-time", TODAY, "--pcap", wire.work + "/sim.pcap")
+    sh(wire.SIM, "--quiet", "--messages", "16000", "--channels", "4", "--instruments", "20", "--start-time", wire.today(), "--pcap", wire.work + "/sim.pcap")
     edit("sim", "plain", lambda number, frame: frame)
     edit("sim", "tags", lambda number, frame: frame[:12] + TAG + frame[12:])
     want = replay("plain", *FEEDS)
@@ -98,7 +95,7 @@ def same_events():
 
 def refused():
     """A feed table that is too long for the kernel: one socket, and packets are handed on."""
-    sh(wire.SIM, "--quiet", "--messages", "4000", "--channels", "4", "--instruments", "20", "--start-time", TODAY, "--pcap", wire.work + "/few.pcap")
+    sh(wire.SIM, "--quiet", "--messages", "4000", "--channels", "4", "--instruments", "20", "--start-time", wire.today(), "--pcap", wire.work + "/few.pcap")
     many = ["--set", "engine.channels_max=2000"]
     for i in range(700):
         many += ["--feed", "itch50@239.%d.%d.1:26477,channel=%d" % (1 + i // 200, i % 200, 100 + i)]
@@ -123,7 +120,7 @@ def numbers(found):
 def goes_and_comes():
     """The interface goes down, and comes back; is removed, and made again: what was lost meanwhile is our loss."""
     sh(wire.SIM, "--quiet", "--messages", "6000", "--channels", "4", "--instruments", "20", "--lines", "A", "--no-fix",
-       "--start-time", TODAY, "--pcap", wire.work + "/trip.pcap")
+       "--start-time", wire.today(), "--pcap", wire.work + "/trip.pcap")
     frames = edit("trip", "all", lambda number, frame: frame)
     part = frames // 5
     for i in range(5):
