@@ -190,6 +190,8 @@ int app_workers(struct app *app)
 		LOG(ERROR, "%u workers: out of memory", n);
 		return -ENOMEM;
 	}
+	clock_open(&app->clock, &clock_system, cfg->source.interface);
+	app->setup.clock = &app->clock;
 	memset(app->setup.losses, 0, n * sizeof(*app->setup.losses));
 	for (unsigned s = 0; s < app->publishers_n; s++)
 		opt.sinks_hold += publisher_hold(app->publishers[s]);
@@ -239,6 +241,8 @@ void app_close(struct app *app)
 	selection_close(app->selection);
 	feed_table_free(&app->table);
 	eal_stop();
+	if (app->setup.clock)
+		clock_close(&app->clock);
 	free(app->setup.losses);
 	free(app->rings);
 	free(app->workers);

@@ -26,6 +26,7 @@ struct app {
 	struct ledger *ledger;
 	struct savefile *savefile; /* -w, or NULL */
 	struct worker_setup setup;
+	struct clock clock;
 	struct source *sources[WORKERS_MAX];
 	struct ring **rings; /* [worker * publishers_n + sink] */
 	struct worker *workers;

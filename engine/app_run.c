@@ -213,6 +213,20 @@ static void last_report(struct app *app, uint64_t deadline_ns)
 	settle(app, deadline_ns);
 }
 
+/* watch_clock tells of a step of the clock: in the log, and as an event. */
+static void watch_clock(struct app *app)
+{
+	int64_t step_ns = clock_look(&app->clock);
+
+	if (!step_ns)
+		return;
+	LOG(WARN,
+		"the system clock was set: receive times before and after are not comparable "
+		"step_ns=%ld",
+		step_ns);
+	atomic_fetch_add_explicit(&app->workers[0].clock_step_ns, step_ns, memory_order_relaxed);
+}
+
 int app_wait(struct app *app)
 {
 	uint64_t interval_ns = app->cfg->ledger.interval_s * 1000000000ull;
@@ -237,6 +251,7 @@ int app_wait(struct app *app)
 		}
 		if (status < 0)
 			status = sources_status(app);
+		watch_clock(app);
 		save_status(app); /* the events go on */
 		if (sinks_status(app) != STATUS_OK)
 			return STATUS_FAILED;

@@ -80,7 +80,8 @@ unsigned worker_do_work(struct worker *w)
 	now_ns = worker_now_ns();
 	streams_time(w->streams, now_ns);
 	if (n > 0) {
-		if (pkts[0].ts_quality != w->ts_quality)
+		if (pkts[0].ts_quality != w->ts_quality ||
+			clock_error(w->setup->clock, w->ts_quality) != w->clock_error_ns)
 			worker_clock(w, pkts[0].ts_quality);
 		if (stamped_now(pkts[0].ts_quality))
 			hist_between(&w->taken, pkts[0].ts_recv_ns, now_ns);
@@ -98,6 +99,7 @@ unsigned worker_do_work(struct worker *w)
 		w->ended = true;
 	}
 	worker_send_report(w);
+	worker_send_step(w);
 	streams_poll(w->streams, worker_now_ns());
 	cut = ledger_cut_begin(w->setup->ledger, w->index);
 	if (cut) {

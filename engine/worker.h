@@ -11,6 +11,7 @@
 #include "decode/net/net.h"
 #include "decode/selection.h"
 #include "decode/tcp/tcp_streams.h"
+#include "engine/clock.h"
 #include "engine/config/config.h"
 #include "engine/placement.h"
 #include "publish/ledger.h"
@@ -41,6 +42,7 @@ struct worker_setup {
 	uint64_t boot_id;
 	struct savefile *savefile;         /* what packets are written to, NULL = nothing */
 	struct worker_losses *losses;      /* by worker */
+	const struct clock *clock;         /* how far stamps may be off; NULL = not known */
 	const struct latencies *latencies; /* its samples go out behind each report */
 };
 
@@ -63,17 +65,19 @@ struct worker {
 	struct saver saver; /* file NULL: nothing is written */
 	struct hist
 		taken; /* capture stamp … taken from the source: the oldest packet of each burst */
-	uint32_t families;  /* bit 1 << FAMILY_x: published */
-	uint64_t losses_ns; /* when the source was last asked for its losses */
-	uint8_t ts_quality; /* of the newest packet */
-	bool shows;         /* packets that are nobody's become events */
-	bool over;          /* the source can lose no more, or nobody cares */
-	bool ended;         /* the source has ended and everything is in the rings */
+	uint32_t families;       /* bit 1 << FAMILY_x: published */
+	uint64_t losses_ns;      /* when the source was last asked for its losses */
+	uint8_t ts_quality;      /* of the newest packet */
+	uint64_t clock_error_ns; /* of its clock, as its batches say */
+	bool shows;              /* packets that are nobody's become events */
+	bool over;               /* the source can lose no more, or nobody cares */
+	bool ended;              /* the source has ended and everything is in the rings */
 	pthread_t thread;
 	bool started;
 	atomic_bool stop;
 	atomic_int state;                             /* 0 runs, 1 finished */
 	_Atomic(const struct ledger_report *) report; /* to be sent as an event; NULL once it is */
+	_Atomic(int64_t) clock_step_ns;               /* likewise; 0 once it is */
 };
 
 /* worker_init prepares worker index with its source (given) and one ring a sink.

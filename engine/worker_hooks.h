@@ -23,5 +23,8 @@ void worker_clock(struct worker *w, uint8_t ts_quality);
 void worker_round(struct worker *w, uint32_t round);
 void worker_send_report(struct worker *w);
 
+/* worker_send_step tells of a step of the clock, if there was one. */
+void worker_send_step(struct worker *w);
+
 /* worker_flush is the flush of the worker's event vector. */
 void worker_flush(struct events *evs);

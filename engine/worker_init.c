@@ -53,7 +53,7 @@ static struct stream *open_stream(
 	struct stream *s = stream_open(w->streams, &spec);
 
 	if (s)
-		stream_clock(w->streams, s, w->ts_quality, 0);
+		stream_clock(w->streams, s, w->ts_quality, w->clock_error_ns);
 	else
 		LOG(WARN,
 			"no room for another stream, its events are lost venue=%.*s channel=%u: "
@@ -144,7 +144,8 @@ void worker_save(struct worker *w, const struct packet *pkts, int n, uint64_t no
 void worker_clock(struct worker *w, uint8_t ts_quality)
 {
 	w->ts_quality = ts_quality;
-	streams_clock(w->streams, ts_quality, 0);
+	w->clock_error_ns = clock_error(w->setup->clock, ts_quality);
+	streams_clock(w->streams, ts_quality, w->clock_error_ns);
 }
 
 void worker_round(struct worker *w, uint32_t round)
@@ -152,6 +153,34 @@ void worker_round(struct worker *w, uint32_t round)
 	feeds_round(&w->feeds, round);
 	tcp_streams_end(&w->tcp);
 	tcp_streams_round(&w->tcp, round);
+}
+
+/* begin_ops begins an event of the program itself. */
+static void begin_ops(struct worker *w, uint64_t seq)
+{
+	events_switch(&w->events, w->ops);
+	stream_clock(w->streams, w->ops, TS_Q_USER, clock_error(w->setup->clock, TS_Q_USER));
+	w->events.base = (struct event){.ts_recv_ns = worker_now_ns(), .seq = seq};
+	w->events.base.venue = str_of(w->setup->cfg->engine.name);
+	w->events.sub_seq = 0;
+}
+
+void worker_send_step(struct worker *w)
+{
+	int64_t step_ns = atomic_load_explicit(&w->clock_step_ns, memory_order_relaxed);
+	struct event *ev;
+
+	if (!step_ns)
+		return;
+	atomic_fetch_sub_explicit(&w->clock_step_ns, step_ns, memory_order_relaxed);
+	if (!w->ops)
+		return;
+	begin_ops(w, 0);
+	ev = events_push(&w->events, EVENT_SYSTEM);
+	ev->flags |= EVENT_FLAG_LAST;
+	ev->system.code = SYSTEM_EVENT_CODE_CLOCK_STEP;
+	ev->system.clock_step_ns = step_ns;
+	events_flush(&w->events);
 }
 
 void worker_send_report(struct worker *w)
@@ -166,10 +195,7 @@ void worker_send_report(struct worker *w)
 		atomic_store_explicit(&w->report, NULL, memory_order_release);
 		return;
 	}
-	events_switch(&w->events, w->ops);
-	w->events.base = (struct event){.ts_recv_ns = worker_now_ns(), .seq = report->number};
-	w->events.base.venue = str_of(w->setup->cfg->engine.name);
-	w->events.sub_seq = 0;
+	begin_ops(w, report->number);
 	ev = events_push(&w->events, EVENT_LEDGER);
 	ledger_report_event(report, ev);
 	for (unsigned i = 0; latencies && i < latencies->samples_n; i++) {
@@ -272,7 +298,7 @@ int worker_init(struct worker *w, unsigned index, const struct worker_setup *set
 	if (index == 0)
 		w->ops = open_stream(w, DOMAIN_OPS, str_of(cfg->engine.name), 0);
 	if (w->ops)
-		stream_clock(w->streams, w->ops, TS_Q_USER, 0);
+		stream_clock(w->streams, w->ops, TS_Q_USER, clock_error(setup->clock, TS_Q_USER));
 	return 0;
 
 free_net:

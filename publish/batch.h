@@ -38,6 +38,7 @@ struct batch {
 	uint8_t clock_source; /* TsQuality of its events */
 	uint8_t session_len;
 	uint64_t batch_seq, first_event;
+	uint64_t clock_error_ns;           /* of clock_source */
 	uint64_t first_recv_ns, closed_ns; /* capture stamp of the oldest event; latency_now_ns */
 	const struct stream_facts *stream;
 	struct ledger_cut *cut;    /* not NULL: no data and no events, a ledger cut (ledger.h) */

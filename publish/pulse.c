@@ -71,6 +71,7 @@ void pulse_sent(struct pulse *pulse, const struct batch *b, uint64_t now_ns)
 	ps->sent_ns = now_ns;
 	ps->worker = b->worker;
 	ps->clock_source = b->clock_source;
+	ps->clock_error_ns = b->clock_error_ns;
 	ps->session_len = b->session_len;
 	memcpy(ps->session, b->session, sizeof(ps->session));
 }
@@ -105,6 +106,7 @@ size_t pulse_write(const struct pulse_stream *ps, struct str source, uint64_t bo
 		.channel = ps->facts->channel,
 		.session = {ps->session, ps->session_len},
 		.clock_source = ps->clock_source,
+		.clock_error_ns = ps->clock_error_ns,
 	};
 
 	return event_batch_write(out, &facts);

@@ -10,6 +10,7 @@ struct pulse_stream {
 	const struct stream_facts *facts;
 	uint64_t next_batch, next_event; /* what the next batch will say */
 	uint64_t sent_ns;                /* CLOCK_MONOTONIC */
+	uint64_t clock_error_ns;
 	uint16_t worker;
 	uint8_t clock_source, session_len;
 	char session[SESSION_MAX];

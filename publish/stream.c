@@ -96,6 +96,7 @@ static void stream_close(struct streams *ws, struct stream *s)
 	b->events = s->events;
 	b->worker = ws->worker;
 	b->clock_source = s->clock_source;
+	b->clock_error_ns = s->clock_error_ns;
 	b->batch_seq = ++s->batches;
 	b->first_event = s->events_before + 1;
 	b->first_recv_ns = s->first_recv_ns;
