@@ -117,8 +117,8 @@ static void skip(struct fix *fx, struct fix_dir *fd, struct bytes *in, const uin
 static struct fix_session *session_for(struct fix *fx, const struct tcp_dir *dir,
 	struct fix_dir *fd, const struct fix_message *msg)
 {
-	struct str sender = fix_text(msg, fx->fields, FIX_SLOT_sender);
-	struct str target = fix_text(msg, fx->fields, FIX_SLOT_target);
+	struct str sender = fix_text(msg, FIX_SLOT_sender);
+	struct str target = fix_text(msg, FIX_SLOT_target);
 	struct fix_session *s = fd->session;
 
 	if (s && sender.len < FIX_COMP_MAX && target.len < FIX_COMP_MAX &&
@@ -136,6 +136,10 @@ static int take(struct fix *fx, struct tcp_dir *dir, struct fix_dir *fd, struct 
 	uint64_t seq = 0;
 	uint32_t flags;
 
+	if (fx->fields - fx->fields_begin >= FIX_FIELDS_KEPT)
+		events_flush(fx->out);
+	if (fx->out->n == 0)
+		fx->fields = fx->fields_begin;
 	if (fix_fields(msg, fx->soh, fx->fields) < 0)
 		return -REASON_garbled;
 	fx->counts.messages_in++;
@@ -157,7 +161,7 @@ static int take(struct fix *fx, struct tcp_dir *dir, struct fix_dir *fd, struct 
 		dir->loss = false;
 	}
 	flags = fix_sequence(fx, s, msg);
-	fix_uint(fix_text(msg, fx->fields, FIX_SLOT_msg_seq_num), &seq);
+	fix_uint(fix_text(msg, FIX_SLOT_msg_seq_num), &seq);
 	fix_push(fx, dir, msg, seq, flags);
 	s->loss = false;
 	s->lost_bytes = 0;

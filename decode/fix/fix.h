@@ -78,12 +78,6 @@ struct fix_counts {
 	uint64_t resets, poss_dups, low_numbers;
 };
 
-struct fix_field {
-	uint32_t tag;
-	uint32_t at, len; /* of its value in the message */
-	uint32_t slot;    /* what the tag is to us: see fix_fields.h */
-};
-
 struct fix_dir; /* what is kept of a direction */
 
 /* fix is all FIX of one worker.
@@ -101,8 +95,10 @@ struct fix {
 	struct fix_dir *dirs;         /* by tcp_dir.index */
 	struct fix_session *sessions; /* open addressing */
 	uint32_t sessions_mask, sessions_n;
-	uint32_t *soh;            /* offsets of delimiters of the message at hand */
-	struct fix_field *fields; /* of the message at hand */
+	uint32_t *soh; /* offsets of delimiters of the message at hand */
+	/* Fields of the message at hand; behind those of messages whose events are in out, which
+	 * point to them. */
+	struct ev_fix_message_tag *fields, *fields_begin;
 };
 
 /* fix_init allocates. Takes out: kept.

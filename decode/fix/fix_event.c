@@ -2,7 +2,7 @@
 #include "decode/fix/fix_fields.h"
 
 /* utf8 says whether text may stand in a protobuf string, for readers in C too: no NUL. */
-static bool utf8(struct str text)
+static __attribute__((noinline)) bool utf8(struct str text)
 {
 	const uint8_t *p = (const uint8_t *)text.p, *end = p + text.len;
 
@@ -37,17 +37,17 @@ static bool utf8(struct str text)
 	return true;
 }
 
-/* reader is a message and its fields, for the getters of typed values. */
+/* reader is a message and its event, for the getters of typed values. */
 struct reader {
 	const struct fix_message *msg;
-	const struct fix_field *fields;
 	struct event *ev;
 };
 
 /* text is a typed text, absent when it is none that a string may hold (its bytes are in tags). */
-static struct str text(const struct reader *r, enum fix_slot slot)
+static inline __attribute__((always_inline)) struct str text(
+	const struct reader *r, enum fix_slot slot)
 {
-	struct str t = fix_text(r->msg, r->fields, slot);
+	struct str t = fix_text(r->msg, slot);
 
 	return __builtin_expect(r->msg->ascii, 1) || utf8(t) ? t : (struct str){0};
 }
@@ -55,7 +55,7 @@ static struct str text(const struct reader *r, enum fix_slot slot)
 /* price sets *e9 and its has bit; a price that does not fit exactly stays absent and is flagged. */
 static void price(const struct reader *r, enum fix_slot slot, int64_t *e9, uint32_t has)
 {
-	struct str t = fix_text(r->msg, r->fields, slot);
+	struct str t = fix_text(r->msg, slot);
 	struct fix_number number;
 
 	if (t.len == 0)
@@ -78,7 +78,7 @@ static void quantities(const struct reader *r)
 	unsigned i;
 
 	for (i = 0; i < 4; i++) {
-		struct str t = fix_text(r->msg, r->fields, slots[i]);
+		struct str t = fix_text(r->msg, slots[i]);
 
 		if (t.len == 0)
 			continue;
@@ -107,40 +107,24 @@ static uint32_t template_of(struct str type)
 	return v;
 }
 
-/* tags copies every field in wire order; of a secret only tag and length. */
-static void tags(
-	struct fix *fx, const struct fix_message *msg, bool logon, struct ev_fix_message *fix)
+/* tags lends the event every field, in wire order. */
+static void tags(struct fix *fx, const struct fix_message *msg, struct ev_fix_message *fix)
 {
-	uint32_t i, n = msg->fields_n;
-	struct ev_fix_message_tag *tag = NULL;
+	enum { MOST = EVENT_PARTS_MAX / sizeof(*fix->tags) };
 
-	if (n <= EVENT_PARTS_MAX / sizeof(*tag))
-		tag = events_alloc(fx->out, n * sizeof(*tag));
-	if (!tag) {
+	fix->tags = fx->fields;
+	fix->tags_n = msg->fields_n;
+	if (fix->tags_n > MOST) {
 		fix->problems |= FIX_PROBLEM_TRUNCATED;
-		n = EVENT_PARTS_MAX / 2 / sizeof(*tag);
-		n = n < msg->fields_n ? n : msg->fields_n;
-		tag = events_alloc(fx->out, n * sizeof(*tag));
-		if (!tag)
-			return;
+		fix->tags_n = MOST / 2;
 	}
-	fix->tags = tag;
-	fix->tags_n = n;
-	for (i = 0; i < n; i++) {
-		const struct fix_field *f = &fx->fields[i];
-		bool secret = f->slot == FIX_SLOT_SECRET || (f->slot == FIX_SLOT_RAW_DATA && logon);
-
-		tag[i] = (struct ev_fix_message_tag){
-			.tag = f->tag, .length = f->len, .redacted = secret};
-		if (!secret)
-			tag[i].value = bytes_of(msg->bytes.p + f->at, f->len);
-	}
+	fx->fields += msg->fields_n;
 }
 
 void fix_push(struct fix *fx, const struct tcp_dir *dir, const struct fix_message *msg,
 	uint64_t seq, uint32_t flags)
 {
-	struct str type = {(const char *)msg->bytes.p + fx->fields[2].at, fx->fields[2].len}, t;
+	struct str type = fix_type(fx->fields), t;
 	struct ev_fix_message *fix;
 	struct event *ev;
 	struct reader r;
@@ -148,19 +132,18 @@ void fix_push(struct fix *fx, const struct tcp_dir *dir, const struct fix_messag
 	fx->out->base.seq = seq;
 	fx->out->sub_seq = 0;
 	ev = events_push(fx->out, EVENT_FIX);
-	r = (struct reader){msg, fx->fields, ev};
+	r = (struct reader){msg, ev};
 	fix = &ev->fix;
 	ev->flags |= flags | EVENT_FLAG_LAST;
 	ev->template_id = template_of(type);
 	ev->symbol = text(&r, FIX_SLOT_symbol);
-	ev->ts_event_ns = fix_time(&fx->clock, fix_text(msg, fx->fields, FIX_SLOT_sending_time));
+	ev->ts_event_ns = fix_time(&fx->clock, fix_text(msg, FIX_SLOT_sending_time));
 	fix->msg_type = msg->ascii || utf8(type) ? type : (struct str){0};
 	fix->begin_string = (struct str){(const char *)msg->bytes.p + 2, msg->begin_len};
 	fix->body_length = msg->body_length;
 	fix->msg_seq_num = seq;
 	fix->sending_time_ns = ev->ts_event_ns;
-	fix->transact_time_ns =
-		fix_time(&fx->clock, fix_text(msg, fx->fields, FIX_SLOT_transact_time));
+	fix->transact_time_ns = fix_time(&fx->clock, fix_text(msg, FIX_SLOT_transact_time));
 	fix->sender = text(&r, FIX_SLOT_sender);
 	fix->target = text(&r, FIX_SLOT_target);
 	fix->account = text(&r, FIX_SLOT_account);
@@ -190,13 +173,13 @@ void fix_push(struct fix *fx, const struct tcp_dir *dir, const struct fix_messag
 		fix->reject_reason = t;
 	if (fix->reject_reason.len == 0 && (t = text(&r, FIX_SLOT_business_reject_reason)).len)
 		fix->reject_reason = t;
-	fix->poss_dup = fix_is(fix_text(msg, fx->fields, FIX_SLOT_poss_dup), 'Y');
-	fix->poss_resend = fix_is(fix_text(msg, fx->fields, FIX_SLOT_poss_resend), 'Y');
+	fix->poss_dup = fix_is(fix_text(msg, FIX_SLOT_poss_dup), 'Y');
+	fix->poss_resend = fix_is(fix_text(msg, FIX_SLOT_poss_resend), 'Y');
 	fix->direction_to_acceptor = dir->to_acceptor;
 	fix->problems = msg->problems;
 	price(&r, FIX_SLOT_price, &fix->price_e9, FIX_MESSAGE_HAS_PRICE_E9);
 	price(&r, FIX_SLOT_last_px, &fix->last_px_e9, FIX_MESSAGE_HAS_LAST_PX_E9);
 	price(&r, FIX_SLOT_avg_px, &fix->avg_px_e9, FIX_MESSAGE_HAS_AVG_PX_E9);
 	quantities(&r);
-	tags(fx, msg, fix_is(type, 'A'), fix);
+	tags(fx, msg, fix);
 }

@@ -36,10 +36,12 @@ static bool is_digit(uint8_t c)
 	return (uint8_t)(c - '0') < 10;
 }
 
-/* begins_as says whether in begins as text does, as far as both go. */
-static bool begins_as(struct bytes in, const char *text, size_t len)
+/* begins_as says whether in begins as text does, as far as both go. len: a constant */
+static inline bool begins_as(struct bytes in, const char *text, size_t len)
 {
-	return memcmp(in.p, text, len < bytes_len(in) ? len : bytes_len(in)) == 0;
+	if (__builtin_expect(bytes_has(in, len), 1)) /* no call */
+		return memcmp(in.p, text, len) == 0;
+	return memcmp(in.p, text, bytes_len(in)) == 0;
 }
 
 /* frame_head reads "8=FIX.4.4|9=178|". Returns its length, 0 = need more, or -REASON_garbled. */
@@ -102,9 +104,13 @@ int64_t fix_frame(struct bytes in, uint32_t message_max, struct fix_message *msg
 	return (int64_t)total;
 }
 
-/* tag_long reads a tag of more than 4 digits, or finds that there is none. Returns its digits, 0 =
- * no tag. */
-static uint32_t tag_long(const uint8_t *p, const uint8_t *end, uint32_t *tag)
+/* tag is a tag, how many digits it has (0: there is none), and what it is to us. */
+struct tag {
+	uint32_t number, digits, slot;
+};
+
+/* tag_long reads a tag of more than 3 digits, or finds that there is none. */
+static __attribute__((noinline)) struct tag tag_long(const uint8_t *p, const uint8_t *end)
 {
 	uint64_t v = 0;
 	uint32_t n;
@@ -112,100 +118,112 @@ static uint32_t tag_long(const uint8_t *p, const uint8_t *end, uint32_t *tag)
 	for (n = 0; p + n < end && is_digit(p[n]); n++) {
 		v = v * 10 + (uint64_t)(p[n] - '0');
 		if (v > UINT32_MAX)
-			return 0;
+			return (struct tag){0};
 	}
-	*tag = (uint32_t)v;
-	return p + n < end && p[n] == '=' ? n : 0;
+	if (p + n >= end || p[n] != '=')
+		return (struct tag){0};
+	return (struct tag){(uint32_t)v, n, slot_of_tag[v < FIX_DATA_TAG_MAX ? v : 0]};
 }
 
-/* tag_of reads the digits before '=' without a loop; 8 bytes at p are readable.
- * Returns  how many, 0 = no tag before end */
-static inline uint32_t tag_of(const uint8_t *p, const uint8_t *end, uint32_t *tag)
+/* tag_of reads the digits before '=' without a loop; 4 bytes at p are readable. A '=' behind end
+ * has a delimiter before it, which is no digit. */
+static inline struct tag tag_of(const uint8_t *p, const uint8_t *end)
 {
-	const uint64_t ones = 0x0101010101u, high = 0x8080808080u;
-	uint64_t w = load_le64(p) & 0xffffffffff, x = w ^ '=' * ones;
-	uint64_t equals = (x - ones) & ~x & high;
+	const uint32_t ones = 0x01010101u, high = 0x80808080u;
+	uint32_t w = load_le32(p), x = w ^ '=' * ones, equals = (x - ones) & ~x & high;
 	uint32_t n, d;
 
-	if (__builtin_expect(!equals || equals & 0x80, 0)) /* not after 1 to 4 digits */
-		return tag_long(p, end, tag);
-	n = (uint32_t)__builtin_ctzll(equals) / 8;
+	if (__builtin_expect(!equals || equals & 0x80, 0)) /* not after 1 to 3 digits */
+		return tag_long(p, end);
+	n = (uint32_t)__builtin_ctz(equals) / 8;
 	/* the n digits go to the top, zero digits come in below them; then tens and hundreds join
 	 */
-	d = ((uint32_t)w << (32 - 8 * n)) - (0x30303030u << (32 - 8 * n));
-	if (__builtin_expect(((d + 0x76767676u) | d) & 0x80808080u, 0))
-		return 0;
+	d = (w - '0' * ones) << (32 - 8 * n);
+	if (__builtin_expect(((d + 0x76767676u) | d) & high, 0))
+		return (struct tag){0};
 	d = d * 10 + (d >> 8);
-	*tag = (d & 0xff) * 100 + (d >> 16 & 0xff);
-	return p + n < end ? n : 0;
+	d = (d & 0xff) * 100 + (d >> 16 & 0xff);
+	return (struct tag){d, n, slot_of_tag[d]};
 }
 
 /* data_end finds where a data field ends whose length the field before it said.
- * Returns  its end, or 0 when the length does not fit */
-static uint32_t data_end(
-	const uint8_t *p, const struct fix_field *length, uint32_t tag, uint32_t at, uint32_t limit)
+ * Takes    limit: where the message's trailer begins
+ * Returns  its end, or NULL when the length does not fit */
+static const uint8_t *data_end(const struct ev_fix_message_tag *length, uint32_t tag,
+	const uint8_t *value, const uint8_t *limit)
 {
-	struct str text = {(const char *)p + length->at, length->len};
 	uint64_t len;
 
-	if (data_tag_of(length->tag) != tag || !fix_uint(text, &len) || len >= limit - at)
-		return 0;
-	return p[at + len] == FIX_SOH ? at + (uint32_t)len : 0;
+	if (data_tag_of(length->tag) != tag || !fix_uint(fix_value_of(length), &len) ||
+		len >= (uint64_t)(limit - value))
+		return NULL;
+	return value[len] == FIX_SOH ? value + len : NULL;
 }
 
-/* may_hold_secret says whether the data field behind fields [0, n) is one whose value must not
- * leave the program. */
-static bool may_hold_secret(
-	const uint8_t *p, const struct fix_field *fields, uint32_t n, uint32_t slot)
+static bool is_secret(uint32_t slot, bool logon)
 {
-	bool logon = n > 2 && fields[2].len == 1 && p[fields[2].at] == 'A';
-
 	return slot == FIX_SLOT_SECRET || (slot == FIX_SLOT_RAW_DATA && logon);
 }
 
-int fix_fields(struct fix_message *msg, uint32_t *soh, struct fix_field *fields)
+int fix_fields(struct fix_message *msg, uint32_t *soh, struct ev_fix_message_tag *fields)
 {
-	const uint8_t *p = msg->bytes.p;
-	uint32_t limit = (uint32_t)bytes_len(msg->bytes) - 7, at = 0, i = 0, n = 0, problems = 0;
-	bool odd = false, after_length = false;
+	const uint8_t *begin = msg->bytes.p, *limit = msg->bytes.end - 7, *p = begin;
+	bool logon = begin[msg->body + 3] == 'A' && begin[msg->body + 4] == FIX_SOH, odd = false;
+	const struct ev_fix_message_tag *length = NULL; /* the field before, if it says one */
+	struct ev_fix_message_tag *field = fields;
+	uint32_t problems = 0;
 	struct fix_scan scan;
 
-	fix_scan((struct bytes){p, p + limit}, soh, &scan);
-	if ((scan.sum & 255) != (uint32_t)((p[limit + 3] - '0') * 100 + (p[limit + 4] - '0') * 10 +
-					   p[limit + 5] - '0'))
+	fix_scan((struct bytes){begin, limit}, soh, &scan);
+	if ((scan.sum & 255) !=
+		(uint32_t)((limit[3] - '0') * 100 + (limit[4] - '0') * 10 + limit[5] - '0'))
 		return -REASON_garbled;
-	memset(msg->first, 0, sizeof(msg->first));
-	for (; i < scan.soh_n; i++) {
-		uint32_t end = soh[i], tag, digits = tag_of(p + at, p + end, &tag), slot, value;
+#pragma GCC unroll 64
+	for (unsigned i = 0; i < FIX_SLOT_COUNT; i++) /* memset would be a `rep stos` */
+		msg->first[i] = NULL;
+	for (const uint32_t *at = soh, *last = soh + scan.soh_n; at < last; at++, field++) {
+		const uint8_t *end = begin + *at, *value;
+		struct tag tag = tag_of(p, end);
 
-		if (__builtin_expect(digits == 0, 0))
+		if (__builtin_expect(tag.digits == 0, 0))
 			return -REASON_garbled;
-		value = at + digits + 1;
-		slot = slot_of_tag[tag < FIX_DATA_TAG_MAX ? tag : 0];
-		if (__builtin_expect(after_length, 0)) {
-			uint32_t data = data_end(p, &fields[n - 1], tag, value, limit);
+		value = p + tag.digits + 1;
+		if (__builtin_expect(length != NULL, 0)) {
+			const uint8_t *data = data_end(length, tag.number, value, limit);
 
 			problems |= data ? 0 : FIX_PROBLEM_DATA_LENGTH;
 			/* where a secret ends is then not known: all that follows may be of it */
-			if (!data && may_hold_secret(p, fields, n, slot))
+			if (!data && is_secret(tag.slot, logon))
 				data = limit - 1;
-			while (soh[i] < data)
-				i++;
+			while (data && begin + *at < data)
+				at++;
 			end = data ? data : end;
+			length = NULL;
 		}
-		after_length = slot == FIX_SLOT_LENGTH;
-		odd |= (p[at] == '0') | (value == end);
-		fields[n++] = (struct fix_field){tag, value, end - value, slot};
-		at = end + 1;
-		if (slot < FIX_SLOT_COUNT)
-			msg->first[slot] = msg->first[slot] ? msg->first[slot] : n;
-		else if (slot == FIX_SLOT_FRAME && n > 3)
-			problems |= FIX_PROBLEM_ORDER;
+		odd |= (*p == '0') | (value == end);
+		*field = (struct ev_fix_message_tag){.value = {value, end},
+			.tag = tag.number,
+			.length = (uint32_t)(end - value)};
+		p = end + 1;
+		if (__builtin_expect(tag.slot < FIX_SLOT_COUNT, 1)) {
+			const struct ev_fix_message_tag *first = msg->first[tag.slot];
+
+			/* no branch: which fields come again nothing foresees */
+			msg->first[tag.slot] = first ? first : field;
+		} else if (tag.slot == FIX_SLOT_LENGTH) {
+			length = field;
+		} else if (tag.slot == FIX_SLOT_FRAME) {
+			problems |= field - fields >= 3 ? FIX_PROBLEM_ORDER : 0;
+		} else if (is_secret(tag.slot, logon)) {
+			field->value = (struct bytes){0};
+			field->redacted = true;
+		}
 	}
 	problems |= odd ? FIX_PROBLEM_TAG : 0;
-	problems |= after_length ? FIX_PROBLEM_DATA_LENGTH : 0;
-	fields[n++] = (struct fix_field){10, limit + 3, 3, FIX_SLOT_FRAME};
-	msg->fields_n = n;
+	problems |= length ? FIX_PROBLEM_DATA_LENGTH : 0;
+	*field++ = (struct ev_fix_message_tag){
+		.value = {limit + 3, limit + 6}, .tag = 10, .length = 3};
+	msg->fields_n = (uint32_t)(field - fields);
 	msg->problems = problems;
 	msg->ascii = scan.ascii;
 	return 0;

@@ -18,6 +18,7 @@ enum fix_slot {
 	FIX_SLOT_FRAME,    /* 8, 9, 35, 10 */
 };
 
+enum { FIX_FIELDS_KEPT = 512 };    /* then events are flushed: fields stay in the L1 cache */
 enum { FIX_DATA_TAG_MAX = 43112 }; /* tags from here on are nothing to us */
 
 /* fix_dir is what is kept of a direction between segments. */
@@ -41,7 +42,7 @@ struct fix_message {
 	uint32_t fields_n;
 	uint32_t problems;
 	bool ascii;
-	uint32_t first[FIX_SLOT_COUNT]; /* index + 1 of the first field of this slot, 0 = absent */
+	const struct ev_fix_message_tag *first[FIX_SLOT_COUNT]; /* field of this slot, or NULL */
 };
 
 /* fix_frame finds the end of the message at in, which begins with "8=".
@@ -50,21 +51,33 @@ struct fix_message {
  *          -REASON_garbled or -REASON_message_too_long */
 int64_t fix_frame(struct bytes in, uint32_t message_max, struct fix_message *msg);
 
-/* fix_fields checks the checksum of a framed message and finds its fields.
- * Takes    soh: room as for fix_scan; fields: room for a third of the message's bytes
+/* fix_fields_max is how many fields a message of len bytes may have. */
+static inline uint32_t fix_fields_max(uint32_t len)
+{
+	return len / 3 + 2;
+}
+
+/* fix_fields checks the checksum of a framed message and finds its fields; of a secret only tag and
+ * length.
+ * Takes    soh: room as for fix_scan; fields: room for fix_fields_max
  * Returns  0 with the rest of msg set, or -REASON_garbled */
-int fix_fields(struct fix_message *msg, uint32_t *soh, struct fix_field *fields);
+int fix_fields(struct fix_message *msg, uint32_t *soh, struct ev_fix_message_tag *fields);
+
+static inline struct str fix_value_of(const struct ev_fix_message_tag *field)
+{
+	return (struct str){(const char *)field->value.p, field->length};
+}
 
 /* fix_text returns the value of the first field of this slot, empty when absent. */
-static inline struct str fix_text(
-	const struct fix_message *msg, const struct fix_field *fields, enum fix_slot slot)
+static inline struct str fix_text(const struct fix_message *msg, enum fix_slot slot)
 {
-	const struct fix_field *field;
+	return msg->first[slot] ? fix_value_of(msg->first[slot]) : (struct str){"", 0};
+}
 
-	if (!msg->first[slot])
-		return (struct str){"", 0};
-	field = &fields[msg->first[slot] - 1];
-	return (struct str){(const char *)msg->bytes.p + field->at, field->len};
+/* fix_type returns MsgType, which is the third field. */
+static inline struct str fix_type(const struct ev_fix_message_tag *fields)
+{
+	return fix_value_of(&fields[2]);
 }
 
 static inline bool fix_is(struct str text, char c)

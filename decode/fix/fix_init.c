@@ -19,7 +19,8 @@ int fix_init(struct fix *fx, const struct fix_options *opt, const struct fix_hoo
 	fx->sessions = calloc(slots_n, sizeof(*fx->sessions));
 	fx->dirs = calloc(opt->flows_max, sizeof(*fx->dirs));
 	fx->soh = calloc(opt->message_max + FIX_SCAN_SLACK, sizeof(*fx->soh));
-	fx->fields = calloc(opt->message_max / 3 + 2, sizeof(*fx->fields));
+	fx->fields = fx->fields_begin =
+		calloc(FIX_FIELDS_KEPT + fix_fields_max(opt->message_max), sizeof(*fx->fields));
 	if (!fx->sessions || !fx->dirs || !fx->soh || !fx->fields) {
 		fix_free(fx);
 		return -ENOMEM;
@@ -32,6 +33,6 @@ void fix_free(struct fix *fx)
 	free(fx->sessions);
 	free(fx->dirs);
 	free(fx->soh);
-	free(fx->fields);
+	free(fx->fields_begin);
 	*fx = (struct fix){0};
 }

@@ -172,18 +172,18 @@ static void session_gap(struct fix *fx, struct fix_session *s, uint64_t seq)
 
 uint32_t fix_sequence(struct fix *fx, struct fix_session *s, const struct fix_message *msg)
 {
-	struct str type = {(const char *)msg->bytes.p + fx->fields[2].at, fx->fields[2].len};
-	bool poss_dup = fix_is(fix_text(msg, fx->fields, FIX_SLOT_poss_dup), 'Y');
-	bool gap_fill = fix_is(fix_text(msg, fx->fields, FIX_SLOT_gap_fill), 'Y');
-	bool reset = fix_is(fix_text(msg, fx->fields, FIX_SLOT_reset_seq_num), 'Y');
+	struct str type = fix_type(fx->fields);
+	bool poss_dup = fix_is(fix_text(msg, FIX_SLOT_poss_dup), 'Y');
+	bool gap_fill = fix_is(fix_text(msg, FIX_SLOT_gap_fill), 'Y');
+	bool reset = fix_is(fix_text(msg, FIX_SLOT_reset_seq_num), 'Y');
 	uint32_t flags = poss_dup ? EVENT_FLAG_RETRANSMIT : 0;
 	uint64_t seq, next = 0;
 
 	fx->counts.poss_dups += poss_dup;
-	if (!s->sender_len || !fix_uint(fix_text(msg, fx->fields, FIX_SLOT_msg_seq_num), &seq))
+	if (!s->sender_len || !fix_uint(fix_text(msg, FIX_SLOT_msg_seq_num), &seq))
 		return flags;
 	if (fix_is(type, '4'))
-		fix_uint(fix_text(msg, fx->fields, FIX_SLOT_new_seq_no), &next);
+		fix_uint(fix_text(msg, FIX_SLOT_new_seq_no), &next);
 	if (fix_is(type, '4') && !gap_fill) {
 		if (next > s->expected || (next && !poss_dup)) {
 			if (s->expected && next != s->expected)

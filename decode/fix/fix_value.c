@@ -11,6 +11,8 @@ static bool is_digit(char c)
 	return (uint8_t)(c - '0') < 10;
 }
 
+enum { DIGITS_SAFE = 19 }; /* so many cannot overflow 64 bits */
+
 bool fix_uint(struct str text, uint64_t *value)
 {
 	uint64_t v = 0;
@@ -18,7 +20,12 @@ bool fix_uint(struct str text, uint64_t *value)
 
 	if (text.len == 0)
 		return false;
-	for (i = 0; i < text.len; i++) {
+	for (i = 0; i < text.len && i < DIGITS_SAFE; i++) {
+		if (!is_digit(text.p[i]))
+			return false;
+		v = v * 10 + (uint64_t)(text.p[i] - '0');
+	}
+	for (; i < text.len; i++) {
 		if (!is_digit(text.p[i]) || __builtin_mul_overflow(v, 10, &v) ||
 			__builtin_add_overflow(v, (uint64_t)(text.p[i] - '0'), &v))
 			return false;
@@ -27,16 +34,14 @@ bool fix_uint(struct str text, uint64_t *value)
 	return true;
 }
 
-bool fix_number(struct str text, struct fix_number *number)
+/* number_long reads a decimal without sign that may not fit; as fix_number. */
+static bool number_long(const char *p, const char *end, struct fix_number *number)
 {
-	const char *p = text.p, *end = text.p + text.len, *point = NULL;
+	const char *point = NULL;
 	uint64_t v = 0;
 	bool any = false;
 
-	*number = (struct fix_number){0};
-	if (p < end && (*p == '-' || *p == '+'))
-		number->negative = *p++ == '-';
-	if (p < end && memchr(p, '.', (size_t)(end - p)))
+	if (memchr(p, '.', (size_t)(end - p)))
 		for (; end[-1] == '0'; end--) /* zeros behind the point say nothing */
 			any = true;
 	for (; p < end; p++) {
@@ -51,6 +56,38 @@ bool fix_number(struct str text, struct fix_number *number)
 	}
 	number->digits = v;
 	number->scale = point ? (uint32_t)(end - point) : 0;
+	return any;
+}
+
+bool fix_number(struct str text, struct fix_number *number)
+{
+	const char *p = text.p, *end = text.p + text.len, *point = NULL, *said = NULL;
+	uint64_t v = 0, digits = 0;
+	bool any = false;
+
+	*number = (struct fix_number){0};
+	if (p < end && (*p == '-' || *p == '+'))
+		number->negative = *p++ == '-';
+	if (__builtin_expect(end - p > DIGITS_SAFE, 0))
+		return number_long(p, end, number);
+	for (; p < end; p++) {
+		uint8_t digit = (uint8_t)(*p - '0');
+
+		if (digit > 9) {
+			if (*p != '.' || point)
+				return false;
+			said = point = p + 1;
+			continue;
+		}
+		any = true;
+		v = v * 10 + digit;
+		if (!point || digit) { /* zeros at the end say nothing */
+			digits = v;
+			said = p + 1;
+		}
+	}
+	number->digits = digits;
+	number->scale = point ? (uint32_t)(said - point) : 0;
 	return any;
 }
 
@@ -113,23 +150,38 @@ static bool set_date(struct fix_clock *clock, const char *p)
 	return true;
 }
 
+/* time_of_day reads "hh:mm:ss", loaded as one number. */
+static bool time_of_day(uint64_t text, uint32_t *hour, uint32_t *minute, uint32_t *second)
+{
+	/* digits become 0 to 9 and colons 0; what is none of both gets bit 7, or had it */
+	uint64_t v = text - 0x30303a30303a3030;
+
+	if (((v + 0x76767f76767f7676) | v) & 0x8080808080808080)
+		return false;
+	v = v * 10 + (v >> 8);
+	*hour = v & 0xff;
+	*minute = v >> 24 & 0xff;
+	*second = v >> 48 & 0xff;
+	return true;
+}
+
 uint64_t fix_time(struct fix_clock *clock, struct str text)
 {
 	static const uint32_t nanos[10] = {
 		1000000000, 100000000, 10000000, 1000000, 100000, 10000, 1000, 100, 10, 1};
 	const char *p = text.p;
 	uint32_t hour, minute, second, fraction = 0, digits;
-	uint64_t date;
+	uint64_t date, clock_text;
 	bool bad = false;
 
-	if (text.len < 17 || p[8] != '-' || p[11] != ':' || p[14] != ':')
+	if (text.len < 17 || p[8] != '-')
 		return 0;
 	memcpy(&date, p, sizeof(date));
 	if (date != clock->date && !set_date(clock, p))
 		return 0;
-	hour = number_of(p + 9, 2, &bad);
-	minute = number_of(p + 12, 2, &bad);
-	second = number_of(p + 15, 2, &bad);
+	memcpy(&clock_text, p + 9, sizeof(clock_text));
+	if (!time_of_day(clock_text, &hour, &minute, &second))
+		return 0;
 	if (text.len > 17) {
 		digits = text.len - 18;
 		if (p[17] != '.' || digits < 1 || digits > 12)
