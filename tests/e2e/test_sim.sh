@@ -115,7 +115,7 @@ run_mdp3 --reset-at 5000 --snapshot-ms 0 "${faults[@]:0:6}" --outage B:.05:.1 &&
 result $? 'MDP 3.0: loss, repetition, disorder and outages are as asked and as told'
 
 if command -v tshark >/dev/null; then
-	run --messages 20000 --instruments 50
+	run --messages 20000 --instruments 50 --protocol both
 	shark() {
 		tshark -r "$dir/sim.pcap" -d udp.port==26477,moldudp64 -o ip.check_checksum:TRUE -o udp.check_checksum:TRUE \
 			-o tcp.check_checksum:TRUE "$@" 2>/dev/null

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/sim/itch.h"
+#include "tests/sim/itch/itch.h"
 
 /* numbers of channel 0; snapshots are a channel of their own, so many groups and ports apart */
 enum { MDP3_CHANNEL = 310, MDP3_SNAPSHOTS = 1310, MDP3_GROUPS_APART = 64, MDP3_PORTS_APART = 1000 };

@@ -1,11 +1,11 @@
 /* channel: one exchange, what it says, and the lines that carry it. */
 #pragma once
 
-#include "tests/sim/flow.h"
-#include "tests/sim/mdp3.h"
-#include "tests/sim/mold.h"
+#include "tests/sim/market/flow.h"
+#include "tests/sim/mdp3/mdp3.h"
+#include "tests/sim/itch/mold.h"
 #include "tests/sim/options.h"
-#include "tests/sim/session.h"
+#include "tests/sim/orders/session.h"
 #include "tests/sim/truth.h"
 
 /* files is what is written beside the packets; those without a file drop everything. */

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "tests/sim/flow.h"
-#include "tests/sim/line.h"
+#include "tests/sim/market/flow.h"
+#include "tests/sim/wire/line.h"
 
 #define ROW(option, kind, member, value, lo, hi, text)                                             \
 	{                                                                                          \

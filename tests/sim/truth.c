@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "tests/sim/mdp3.h"
+#include "tests/sim/mdp3/mdp3.h"
 
 int out_open(struct out *out, const char *path)
 {

@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-#include "tests/sim/exchange.h"
+#include "tests/sim/market/exchange.h"
 
 /* out collects text and hands it to a file in large pieces; a failed write shows at out_close. */
 struct out {

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/sim/fix.h"
-#include "tests/sim/flow.h"
-#include "tests/sim/itch.h"
+#include "tests/sim/orders/fix.h"
+#include "tests/sim/market/flow.h"
+#include "tests/sim/itch/itch.h"
 #include "tests/sim/options.h"
 
 TestSuite(sim, .timeout = 60);

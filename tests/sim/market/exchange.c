@@ -1,4 +1,4 @@
-#include "tests/sim/exchange.h"
+#include "tests/sim/market/exchange.h"
 
 #include <errno.h>
 #include <stdio.h>

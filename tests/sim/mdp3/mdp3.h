@@ -7,8 +7,8 @@
  * A price is in 1e-9 of the currency unit, less the origin of a spread, so that spreads trade on both sides of 0. */
 #pragma once
 
-#include "tests/sim/exchange.h"
-#include "tests/sim/mdp3_feed.h"
+#include "tests/sim/market/exchange.h"
+#include "tests/sim/mdp3/mdp3_feed.h"
 
 #define MDP3_LEVELS 10  /* of a book, as its definition says */
 #define MDP3_FILLS 20   /* rows of orders of one trade entry, without the one that came in */

@@ -1,4 +1,4 @@
-#include "tests/sim/mold.h"
+#include "tests/sim/itch/mold.h"
 
 #include <string.h>
 

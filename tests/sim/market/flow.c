@@ -1,4 +1,4 @@
-#include "tests/sim/flow.h"
+#include "tests/sim/market/flow.h"
 
 #include <errno.h>
 #include <stdlib.h>

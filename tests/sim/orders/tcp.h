@@ -2,8 +2,8 @@
  * messages, acks, FIN. */
 #pragma once
 
-#include "tests/sim/rng.h"
-#include "tests/sim/wire.h"
+#include "tests/sim/market/rng.h"
+#include "tests/sim/wire/wire.h"
 
 #define TCP_NEVER UINT64_MAX
 #define TCP_HOLD_MAX_NS 80000 /* what is written leaves within this */

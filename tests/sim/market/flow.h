@@ -1,7 +1,7 @@
 /* flow: the trading day: when something happens, and what. */
 #pragma once
 
-#include "tests/sim/exchange.h"
+#include "tests/sim/market/exchange.h"
 
 enum phase {
 	PHASE_SPIN, /* system open, directory of instruments */

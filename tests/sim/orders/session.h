@@ -3,9 +3,9 @@
  * number (TrdMatchID, 880). */
 #pragma once
 
-#include "tests/sim/exchange.h"
-#include "tests/sim/fix.h"
-#include "tests/sim/tcp.h"
+#include "tests/sim/market/exchange.h"
+#include "tests/sim/orders/fix.h"
+#include "tests/sim/orders/tcp.h"
 
 enum { CLIENT, GATEWAY };
 

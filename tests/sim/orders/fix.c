@@ -1,4 +1,4 @@
-#include "tests/sim/fix.h"
+#include "tests/sim/orders/fix.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* mdp3_event: what happened in one step of the exchange, as messages of the incremental feed. */
 #pragma once
 
-#include "tests/sim/mdp3.h"
+#include "tests/sim/mdp3/mdp3.h"
 
 /* MDUpdateAction and OrderUpdateAction */
 enum { MDP3_NEW, MDP3_CHANGE, MDP3_DELETE };

@@ -1,7 +1,7 @@
 /* mold: the messages of a channel as MoldUDP64 packets; each line cuts and times them for itself. */
 #pragma once
 
-#include "tests/sim/line.h"
+#include "tests/sim/wire/line.h"
 
 #define MOLD_HEADER 20
 

@@ -1,4 +1,4 @@
-#include "tests/sim/line.h"
+#include "tests/sim/wire/line.h"
 
 #include <string.h>
 

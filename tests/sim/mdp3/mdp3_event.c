@@ -1,8 +1,8 @@
-#include "tests/sim/mdp3_event.h"
+#include "tests/sim/mdp3/mdp3_event.h"
 
 #include <string.h>
 
-#include "tests/sim/mdp3_write.h"
+#include "tests/sim/mdp3/mdp3_write.h"
 
 #define DAY_NS 86400000000000
 

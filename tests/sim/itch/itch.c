@@ -1,4 +1,4 @@
-#include "tests/sim/itch.h"
+#include "tests/sim/itch/itch.h"
 
 #include <string.h>
 

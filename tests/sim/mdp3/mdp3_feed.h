@@ -4,8 +4,8 @@
  * itself, by packet, heartbeats too */
 #pragma once
 
-#include "tests/sim/line.h"
-#include "tests/sim/sbe.h"
+#include "tests/sim/wire/line.h"
+#include "tests/sim/mdp3/sbe.h"
 
 #define MDP3_HEADER 12
 

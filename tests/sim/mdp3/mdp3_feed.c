@@ -1,4 +1,4 @@
-#include "tests/sim/mdp3_feed.h"
+#include "tests/sim/mdp3/mdp3_feed.h"
 
 #include <stdio.h>
 #include <string.h>

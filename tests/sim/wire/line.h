@@ -2,8 +2,8 @@
  * outage. What became of each packet is written into the truth of the wire. */
 #pragma once
 
-#include "tests/sim/rng.h"
-#include "tests/sim/wire.h"
+#include "tests/sim/market/rng.h"
+#include "tests/sim/wire/wire.h"
 
 #define LINE_SESSION_MAX 16
 #define LATE_MAX 64        /* packets held back at a time */

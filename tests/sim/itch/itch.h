@@ -1,7 +1,7 @@
 /* itch: a message as the bytes of ITCH 5.0, written offset by offset from the specification. */
 #pragma once
 
-#include "tests/sim/exchange.h"
+#include "tests/sim/market/exchange.h"
 
 #define ITCH_BYTES_MAX 50
 

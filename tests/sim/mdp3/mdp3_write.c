@@ -1,4 +1,4 @@
-#include "tests/sim/mdp3_write.h"
+#include "tests/sim/mdp3/mdp3_write.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,12 +1,12 @@
-#include "tests/sim/mdp3.h"
+#include "tests/sim/mdp3/mdp3.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/sim/mdp3_event.h"
-#include "tests/sim/mdp3_write.h"
+#include "tests/sim/mdp3/mdp3_event.h"
+#include "tests/sim/mdp3/mdp3_write.h"
 
 enum { NO_SIDE, BUYER, SELLER }; /* AggressorSide */
 enum {

@@ -1,5 +1,5 @@
-#include "tests/sim/mdp3_event.h"
-#include "tests/sim/mdp3_write.h"
+#include "tests/sim/mdp3/mdp3_event.h"
+#include "tests/sim/mdp3/mdp3_write.h"
 
 static void loop_begin(struct mdp3 *md)
 {

@@ -1,4 +1,4 @@
-#include "tests/sim/tcp.h"
+#include "tests/sim/orders/tcp.h"
 
 #include <string.h>
 

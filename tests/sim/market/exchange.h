@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "tests/sim/rng.h"
+#include "tests/sim/market/rng.h"
 
 /* msg is one market data message by meaning, not by bytes; which fields are set depends on type. */
 struct msg {

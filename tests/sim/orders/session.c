@@ -1,4 +1,4 @@
-#include "tests/sim/session.h"
+#include "tests/sim/orders/session.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * Source  CME templates_FixBinary.xml, schema 1 versions 9 to 13, message by message; field names are its own */
 #pragma once
 
-#include "tests/sim/mdp3.h"
+#include "tests/sim/mdp3/mdp3.h"
 
 /* bytes of a message without entries (size, header, root, dimensions), and of an entry */
 enum {

@@ -1,4 +1,4 @@
-#include "tests/sim/sbe.h"
+#include "tests/sim/mdp3/sbe.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "tests/sim/wire.h"
+#include "tests/sim/wire/wire.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
