@@ -37,7 +37,13 @@ struct afpacket_socket {
 	unsigned blocks_n;
 	uint8_t *ring;
 	struct group_sockets joins;
+	/* of the first member alone */
+	int link_fd; /* tells of changes of links; -1: none */
+	unsigned ifindex;
+	bool link_up;
 };
+
+#define AFPACKET_NO_SOCKET ((struct afpacket_socket){.fd = -1, .link_fd = -1})
 
 struct afpacket_group;
 
@@ -84,6 +90,11 @@ int afpacket_gone(struct afpacket *af);
 int afpacket_sockets_open(
 	struct afpacket_group *group, struct afpacket_socket sockets[], char error[256]);
 void afpacket_socket_close(struct afpacket_socket *socket);
+
+/* afpacket_link_open opens what tells of links, or returns -1; afpacket_link_read reads it and counts
+ * a link that went down as an outage: what came meanwhile is not known. Thread: the member's */
+int afpacket_link_open(void);
+void afpacket_link_read(struct afpacket *af);
 
 /* afpacket_stamps asks for time stamps of the card as opt.timestamps says. What a card in auto mode
  * does not offer is not used, and a clock that is not the system's neither: said once in the log.

@@ -100,7 +100,7 @@ static void come_back(struct afpacket *af)
 	if (g->generation != af->generation) {
 		af->generation = g->generation;
 		af->socket = g->next[af->index];
-		g->next[af->index] = (struct afpacket_socket){.fd = -1};
+		g->next[af->index] = AFPACKET_NO_SOCKET;
 		af->away = false;
 	}
 	pthread_mutex_unlock(&g->lock);
@@ -109,7 +109,8 @@ static void come_back(struct afpacket *af)
 static void afpacket_wait(struct source *src, unsigned timeout_us)
 {
 	struct afpacket *af = (struct afpacket *)src;
-	struct pollfd ready = {.fd = af->socket.fd, .events = POLLIN};
+	struct pollfd ready[] = {{.fd = af->socket.fd, .events = POLLIN},
+		{.fd = af->socket.link_fd, .events = POLLIN}};
 	struct timespec t = {timeout_us / 1000000, (long)(timeout_us % 1000000) * 1000};
 	socklen_t len = sizeof(af->gone_errno);
 
@@ -119,9 +120,11 @@ static void afpacket_wait(struct source *src, unsigned timeout_us)
 			usleep(timeout_us < AWAY_POLL_US ? timeout_us : AWAY_POLL_US);
 		return;
 	}
-	if ((af->taken && af->left > 0) || af->gone || ppoll(&ready, 1, &t, NULL) <= 0)
+	if ((af->taken && af->left > 0) || af->gone || ppoll(ready, 2, &t, NULL) <= 0)
 		return;
-	if (!(ready.revents & (POLLERR | POLLHUP | POLLNVAL)))
+	if (ready[1].revents & POLLIN)
+		afpacket_link_read(af);
+	if (!(ready[0].revents & (POLLERR | POLLHUP | POLLNVAL)))
 		return;
 	getsockopt(af->socket.fd, SOL_SOCKET, SO_ERROR, &af->gone_errno, &len);
 	af->gone = af->gone_errno != 0;
@@ -202,7 +205,7 @@ static struct afpacket_group *group_make(
 	g->n = n;
 	g->users = 1;
 	for (unsigned i = 0; i < AFPACKET_MEMBERS_MAX; i++)
-		g->next[i].fd = -1;
+		g->next[i] = AFPACKET_NO_SOCKET;
 	pthread_mutex_init(&g->lock, NULL);
 	return g;
 }
@@ -221,7 +224,7 @@ static struct afpacket *member_make(struct afpacket_group *g, unsigned index)
 	af->group = g;
 	g->users++;
 	af->socket = g->next[index];
-	g->next[index] = (struct afpacket_socket){.fd = -1};
+	g->next[index] = AFPACKET_NO_SOCKET;
 	return af;
 }
 

@@ -87,6 +87,8 @@ static int iface_check(struct opening *o)
 	index = req.ifr_ifindex;
 	if (ioctl(fd, SIOCGIFFLAGS, &req) < 0 || !(req.ifr_flags & IFF_UP))
 		return fail(o, -ENETDOWN, "the interface is down: ip link set %s up", o->name);
+	o->socket->ifindex = (unsigned)index;
+	o->socket->link_up = req.ifr_flags & IFF_RUNNING;
 	if (ioctl(fd, SIOCGIFHWADDR, &req) < 0)
 		return no_interface(o);
 	switch (req.ifr_hwaddr.sa_family) {
@@ -209,6 +211,8 @@ static int socket_open(struct opening *o, struct afpacket_group *g, bool first)
 		return errno == EPERM || errno == EACCES
 			       ? no_rights(o)
 			       : fail(o, -errno, "no packet socket: %s", strerror(errno));
+	if (first)
+		o->socket->link_fd = afpacket_link_open(); /* before it is asked how it is */
 	index = iface_check(o);
 	if (index < 0)
 		return index;
@@ -274,9 +278,11 @@ void afpacket_socket_close(struct afpacket_socket *s)
 	group_sockets_close(&s->joins);
 	if (s->ring)
 		munmap(s->ring, (size_t)s->blocks_n * AFPACKET_BLOCK);
+	if (s->link_fd >= 0)
+		close(s->link_fd);
 	if (s->fd >= 0)
 		close(s->fd);
-	*s = (struct afpacket_socket){.fd = -1};
+	*s = AFPACKET_NO_SOCKET;
 }
 
 int afpacket_sockets_open(
@@ -287,7 +293,7 @@ int afpacket_sockets_open(
 	int rc = 0;
 
 	while (n < g->n && rc == 0) {
-		sockets[n] = (struct afpacket_socket){.fd = -1};
+		sockets[n] = AFPACKET_NO_SOCKET;
 		o.socket = &sockets[n];
 		rc = socket_open(&o, g, n == 0);
 		n++;
