@@ -22,6 +22,8 @@ enum {
 	LABELS_MAX = 8192,
 	VLANS_MAX = 4, /* as frame.c */
 	EXTENSIONS_MAX = 8,
+	UDP_LEN = 8,
+	TCP_LEN = 20,
 	QINQ_OLD = 0x9100,
 	FRAGMENT_IPV4 = 0x3fff, /* more fragments, or an offset */
 	FRAGMENT_IPV6 = 0xfff9,
@@ -305,16 +307,30 @@ static bool has_rows(const struct feed_table *table, bool tcp)
 static void transport_emit(struct assembly *as, unsigned version)
 {
 	unsigned udp = label_new(as), from = label_new(as), flow = label_new(as),
-		 datagram = label_new(as);
+		 datagram = label_new(as), whole = label_new(as), known = label_new(as);
 
 	store(as, PROTO);
 	skip_if(as, BPF_JEQ, IP_PROTO_UDP, 2, 0);
 	skip_if(as, BPF_JEQ, IP_PROTO_TCP, 1, 0);
 	go(as, flow);
+	emit(as, BPF_LD | BPF_W | BPF_LEN, 0); /* a header that is cut: TCP is a flow, ... */
+	calculate_x(as, BPF_SUB);
+	go_if(as, BPF_JGE, TCP_LEN, whole);
+	store(as, SPARE);
+	load(as, PROTO);
+	go_if(as, BPF_JEQ, IP_PROTO_TCP, flow);
+	load(as, SPARE);
+	go_if(as, BPF_JGE, UDP_LEN, whole);
+	emit(as, BPF_LD | BPF_IMM, 0); /* ... UDP has the ports 0, as in frame_parse */
+	store(as, SRC_PORT);
+	store(as, DST_PORT);
+	go(as, known);
+	place(as, whole);
 	read_packet(as, BPF_H, 0);
 	store(as, SRC_PORT);
 	read_packet(as, BPF_H, 2);
 	store(as, DST_PORT);
+	place(as, known);
 	load(as, PROTO);
 	if (has_rows(as->steer->table, true)) {
 		go_unless(as, BPF_JEQ, IP_PROTO_TCP, udp);
