@@ -19,30 +19,11 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import live_wire as wire
+from live_kafka import Broker, auditor, found, midnight_ns
 
 KAFKA_PORT, ZMQ_PORT, CHANNELS, STALE = 29692, 29695, 2, 16
 MESSAGES, RATE, LOSS = (int(sys.argv[2]) if len(sys.argv) > 2 else 60000, int(sys.argv[3]) if len(sys.argv) > 3 else 9000,
                         sys.argv[4] if len(sys.argv) > 4 else "0.03")
-CLIENT = os.path.join(wire.root, "clients", "python")
-ENVIRONMENT = {**os.environ, "PYTHONPATH": CLIENT, "DPDK_STOCK_AI_DESCRIPTORS": os.path.join(wire.build, "events.binpb")}
-
-
-def kafka(verb):
-    """The broker, in the namespace of the program."""
-    done = subprocess.run(wire.inside(wire.RIGHT, os.path.join(wire.root, "deploy", "kafka-local.sh"), verb), timeout=200, text=True, check=False,
-                          env={**os.environ, "KAFKA_PORT": str(KAFKA_PORT), "KAFKA_MAX_MB": "8192"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    return done.stdout.strip().splitlines()[-1] if done.returncode == 0 and done.stdout.strip() else ""
-
-
-def auditor(*words):
-    return subprocess.Popen(wire.inside(wire.RIGHT, "/usr/bin/python3", "-m", "dpdk_stock_ai.audit", "--json", *words), env=ENVIRONMENT,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def found(process, timeout=600):
-    """(exit status, what it found)"""
-    out, err = process.communicate(timeout=timeout)
-    return process.returncode, json.loads(out) if out else {"error": err}
 
 
 class Stopper(threading.Thread):
@@ -150,14 +131,6 @@ def deliveries():
     return out
 
 
-def batches(schema, topic):
-    """EventBatches of a topic; kcat carries, nothing of it looks inside."""
-    with subprocess.Popen(wire.inside(wire.RIGHT, "kcat", "-C", "-q", "-e", "-o", "beginning", "-b", "127.0.0.1:%d" % KAFKA_PORT, "-t", topic,
-                                      "-f", "%S\n%s"), stdout=subprocess.PIPE) as kcat:
-        while size := kcat.stdout.readline():
-            yield schema.EventBatch.FromString(kcat.stdout.read(int(size)))
-
-
 def judge(broker):
     from events import plain
     from events_io import Schema
@@ -167,14 +140,9 @@ def judge(broker):
     words = Words(schema)
     gap = words.payload["gap"].enum_types_by_name["Cause"]
     causes = {v.number: v.name[len("CAUSE_"):].lower() for v in gap.values}
-    with open(os.path.join(wire.work, "truth"), encoding="ascii") as file:
-        first = json.loads(file.readline())["ts"]
-    from datetime import datetime, timezone
-    from zoneinfo import ZoneInfo
-    day = datetime.fromtimestamp(first // 10**9, timezone.utc).astimezone(ZoneInfo("America/New_York"))
-    midnight_ns = int(day.replace(hour=0, minute=0, second=0, microsecond=0).timestamp()) * 10**9
-    channels = [Channel(n, words, payloads, midnight_ns, bytes_) for n, bytes_ in enumerate(deliveries())]
-    for batch in batches(schema, "loss.md"):
+    midnight = midnight_ns(os.path.join(wire.work, "truth"))
+    channels = [Channel(n, words, payloads, midnight, delivered) for n, delivered in enumerate(deliveries())]
+    for batch in broker.batches(schema, "loss.md"):
         for event in batch.events:
             channels[batch.channel].take(event, plain)
     lost = [c.finish(causes) for c in channels]
@@ -207,15 +175,14 @@ def accounts(name, status, told, gaps, counted):
 
 
 def loss():
-    wire.sh(*wire.inside(wire.RIGHT, "ip", "link", "set", "lo", "up"))
-    broker = kafka("start")
-    if not broker:
+    broker = Broker(KAFKA_PORT)
+    if not broker.address:
         print("skip - loss, live into a real Kafka: it does not start")
         return
     try:
         feeds = wire.sh(wire.SIM, "--channels", str(CHANNELS), "--print-feeds").split()
         program = wire.Program("loss", lambda p: "waiting for subscribers" in p.text(), wire.SNIFFER, "wire1", "--workers", "2", *feeds,
-                               "-o", "kafka://%s/loss?when_full=block" % broker, "-o", "zmq://127.0.0.1:%d?wait=1&when_full=block" % ZMQ_PORT,
+                               "-o", "kafka://%s/loss?when_full=block" % broker.address, "-o", "zmq://127.0.0.1:%d?wait=1&when_full=block" % ZMQ_PORT,
                                # a busy machine may hold the exchange up between the two lines
                                "--set", "arbitration.window_ms=400", "--set", "arbitration.window_packets=16384",
                                "--set", "ledger.interval_s=1", "--set", "source.ring_mib=1", "--set", "stop.flush_ms=20000")
@@ -241,11 +208,11 @@ def loss():
                     "status %d: %s" % (status, program.text()[-600:]))
         gaps, made = judge(broker)
         counted = int(re.search(r" gaps=(\d+) ", program.text() + " gaps=-1 ").group(1))
-        at_kafka = accounts("Kafka", *found(auditor("kafka://%s/loss" % broker)), gaps, counted)
+        at_kafka = accounts("Kafka", *found(auditor("kafka://%s/loss" % broker.address)), gaps, counted)
         at_zmq = accounts("ZeroMQ", *found(subscriber), gaps, counted)
         wire.result(at_kafka == at_zmq >= made, "ZeroMQ brought the %d events that Kafka has" % at_kafka, "%d" % at_zmq)
     finally:
-        kafka("stop")
+        broker.call("stop")
 
 
 wire.run("loss, live", loss, tools=("ip", "nsenter", "kcat", "java"))
