@@ -27,7 +27,7 @@ MESSAGES, RATE, LOSS = (int(sys.argv[2]) if len(sys.argv) > 2 else 60000, int(sy
 
 
 class Stopper(threading.Thread):
-    """Stops the whole program now and then, for so long that a ring of 1 MiB overflows."""
+    """Stops the whole program now and then, for so long that the rings overflow."""
 
     def __init__(self, pid):
         super().__init__()
@@ -185,7 +185,7 @@ def loss():
                                "-o", "kafka://%s/loss?when_full=block" % broker.address, "-o", "zmq://127.0.0.1:%d?wait=1&when_full=block" % ZMQ_PORT,
                                # a busy machine may hold the exchange up between the two lines
                                "--set", "arbitration.window_ms=400", "--set", "arbitration.window_packets=16384",
-                               "--set", "ledger.interval_s=1", "--set", "source.ring_mib=1", "--set", "stop.flush_ms=20000")
+                               "--set", "ledger.interval_s=1", "--set", "source.ring_mib=16", "--set", "stop.flush_ms=20000")
         subscriber = auditor("zmq://127.0.0.1:%d" % ZMQ_PORT, "--idle", "5")
         for _ in range(100):
             if wire.listed(program):
