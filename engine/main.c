@@ -11,6 +11,8 @@
 /* start_status says whose fault a start that failed was: what was told, or the machine. */
 static int start_status(int rc)
 {
+	if (rc == -EINTR) /* asked to stop before it had begun */
+		return STATUS_OK;
 	return rc == -EINVAL || rc == -ENODATA || rc == -ESPIPE ? STATUS_INPUT : STATUS_FAILED;
 }
 
@@ -21,6 +23,7 @@ static int run(const struct config *cfg)
 
 	log_setup((enum log_level)cfg->log.level, (enum log_format)cfg->log.format, 2);
 	signals_block();
+	signals_starting();
 	rc = app_feeds(&app, cfg);
 	rc = rc < 0 ? rc : app_sources(&app);
 	rc = rc < 0 ? rc : app_placement(&app);
@@ -28,6 +31,7 @@ static int run(const struct config *cfg)
 	rc = rc < 0 ? rc : app_sinks(&app);
 	rc = rc < 0 ? rc : rights_drop(cfg, false);
 	rc = rc < 0 ? rc : app_workers(&app);
+	signals_started();
 	rc = rc < 0 ? rc : app_start(&app);
 	status = start_status(rc);
 	if (rc == 0)

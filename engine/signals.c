@@ -2,7 +2,14 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+static pthread_t watcher;
+static bool watching;
 
 static void wanted(sigset_t *set)
 {
@@ -31,4 +38,35 @@ int signals_next(int timeout_ms)
 	wanted(&set);
 	sig = sigtimedwait(&set, NULL, &timeout);
 	return sig > 0 ? sig : 0;
+}
+
+/* watch_start ends a program that is still starting. It is cancelled while it waits, and no more
+ * once a signal came. */
+static void *watch_start(void *arg)
+{
+	sigset_t ends;
+	int sig;
+
+	(void)arg;
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	sigwait(&ends, &sig);
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	LOG(NOTICE, "stopped while it was starting: nothing was taken");
+	_exit(0);
+}
+
+void signals_starting(void)
+{
+	watching = pthread_create(&watcher, NULL, watch_start, NULL) == 0;
+}
+
+void signals_started(void)
+{
+	if (!watching)
+		return;
+	pthread_cancel(watcher);
+	pthread_join(watcher, NULL);
+	watching = false;
 }

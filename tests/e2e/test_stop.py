@@ -200,7 +200,7 @@ def start(rig, rng, number):
     program.ask(signal.SIGINT)
     status, took = program.end()
     text = program.text()
-    result((status == 0 and ledger(text) is not None or status == -signal.SIGINT and "packet" not in text) and took < 4 * program.slow,
+    result((status == 0 and (ledger(text) is not None or "stopped while" in text) or status == -signal.SIGINT and "packet" not in text) and took < 4 * program.slow,
            f"a signal while it starts: status {status}", text[-500:])
 
 
@@ -290,7 +290,23 @@ def second(rig, rng, number):
     os.close(end)
 
 
-CASES = live, replay, reader_goes, broker_freezes, pipe_fills, subscriber_sleeps, second, interface_goes, start, live
+def waits(rig, rng, number):
+    """For a broker that is not there, a pipe's other end, a subscriber: nothing was taken, a signal ends it at once."""
+    fifo = os.path.join(rig.folder, "fifo")
+    if not os.path.exists(fifo):
+        os.mkfifo(fifo)
+    for what, words in (("a broker", ["-r", rig.capture, "-o", "kafka://127.0.0.1:1/x"]), ("a pipe's writer", ["-r", fifo, "-o", "null:"]),
+                        ("a pipe's reader", ["-r", rig.capture, "-o", f"json:{fifo}"]),
+                        ("a subscriber", ["-r", rig.capture, "-o", f"zmq:ipc://{rig.folder}/nobody?wait=1"])):
+        program = Program(number, words, False)
+        time.sleep(.5 * program.slow)
+        program.ask(rng.choice((signal.SIGINT, signal.SIGTERM)))
+        status, took = program.end()
+        result(status == 0 and took < 1 * program.slow and "stopped while" in program.text(), f"it waits for {what}: status {status} after {took:.2f} s",
+               program.text()[-300:])
+
+
+CASES = waits, live, replay, reader_goes, broker_freezes, pipe_fills, subscriber_sleeps, second, interface_goes, start, replay
 
 
 def main():
