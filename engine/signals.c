@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <time.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 
 static pthread_t watcher;
 static bool watching;
+static atomic_bool has_started;
 
 static void wanted(sigset_t *set)
 {
@@ -40,8 +42,8 @@ int signals_next(int timeout_ms)
 	return sig > 0 ? sig : 0;
 }
 
-/* watch_start ends a program that is still starting. It is cancelled while it waits, and no more
- * once a signal came. */
+/* watch_start ends a program that is still starting. It is woken by a SIGHUP of its own: cancelling
+ * a sigwait may lose the signal that it has just taken. */
 static void *watch_start(void *arg)
 {
 	sigset_t ends;
@@ -51,8 +53,12 @@ static void *watch_start(void *arg)
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGINT);
 	sigaddset(&ends, SIGTERM);
-	sigwait(&ends, &sig);
-	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+	sigaddset(&ends, SIGHUP);
+	do
+		sigwait(&ends, &sig);
+	while (sig == SIGHUP && !atomic_load(&has_started));
+	if (sig == SIGHUP)
+		return NULL;
 	LOG(NOTICE, "stopped while it was starting: nothing was taken");
 	_exit(0);
 }
@@ -66,7 +72,8 @@ void signals_started(void)
 {
 	if (!watching)
 		return;
-	pthread_cancel(watcher);
+	atomic_store(&has_started, true);
+	pthread_kill(watcher, SIGHUP);
 	pthread_join(watcher, NULL);
 	watching = false;
 }
