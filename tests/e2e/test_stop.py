@@ -4,7 +4,7 @@
 usage: test_stop.py [ROUNDS [BUILD]]
 Each round starts the program on a live interface under load or on a capture played for ever, waits for a moment, and
 ends it: by signals, by a reader or an interface that goes, with a sink that takes nothing more (frozen broker, full pipe, subscriber
-that does not read). What reached a file is counted against the ledger. Every fourth round runs the build with sanitizers
+that does not read). What reached a file is counted against the ledger. Every fifth round runs the build with sanitizers
 (build-asan), if there is one. docs/operations.md says what each status means."""
 import os
 import random
@@ -46,7 +46,7 @@ class Program:
 
     def __init__(self, number, words, live, **options):
         self.log = tempfile.TemporaryFile("w+")
-        self.sanitized = number % 4 == 3 and os.path.exists(asan)
+        self.sanitized = number % 5 == 3 and os.path.exists(asan)
         self.slow = 5 if self.sanitized else 1
         env = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:exitcode=99", UBSAN_OPTIONS="print_stacktrace=1",
                    LSAN_OPTIONS=f"suppressions={root}/tests/support/lsan.supp:print_suppressions=0")
@@ -290,6 +290,32 @@ def second(rig, rng, number):
     os.close(end)
 
 
+def port(rig, rng, number):
+    """A DPDK port; EAL has threads of its own."""
+    rig.blow()
+    lines = os.path.join(rig.folder, f"port{number}")
+    program = Program(number, ["--no-pci", "--vdev=net_af_packet0,iface=s1", "--workers", rng.choice("12"), "-o", f"json:{lines}", "-o", "null:"], True)
+    program.runs()
+    moment(rng)
+    program.ask(rng.choice((signal.SIGINT, signal.SIGTERM)))
+    judge("a DPDK port, a signal", program, (0, 3), lines)
+    os.remove(lines)
+
+
+def absent(rig, rng, number):
+    """The interface is away, and waited for."""
+    rig.blow()
+    program = Program(number, ["s1", "--workers", rng.choice("12"), "--set", "source.on_gone=wait", "-o", "null:"], True)
+    program.runs()
+    moment(rng)
+    rig.calm()
+    run(*inside("ip", "link", "delete", "s0"))
+    moment(rng)
+    program.ask(signal.SIGINT)
+    judge("the interface is away and waited for, a signal", program, (0,))
+    rig.link()
+
+
 def waits(rig, rng, number):
     """For a broker that is not there, a pipe's other end, a subscriber: nothing was taken, a signal ends it at once."""
     fifo = os.path.join(rig.folder, "fifo")
@@ -306,7 +332,7 @@ def waits(rig, rng, number):
                program.text()[-300:])
 
 
-CASES = waits, live, replay, reader_goes, broker_freezes, pipe_fills, subscriber_sleeps, second, interface_goes, start, replay
+CASES = waits, live, replay, reader_goes, broker_freezes, pipe_fills, subscriber_sleeps, second, port, interface_goes, start, absent
 
 
 def main():
