@@ -103,11 +103,22 @@ def run_file(words, folder):
            f"exit status {done.returncode}, {done.stdout[:200]}: {done.stderr[-400:]}")
 
 
+def works(pid):
+    """Whether the program's worker runs: it has started."""
+    try:
+        return any(open(f"/proc/{pid}/task/{tid}/comm", encoding="ascii").read().startswith("worker-") for tid in os.listdir(f"/proc/{pid}/task"))
+    except OSError:
+        return False
+
+
 def run_live(words, folder):
     """Until it has taken some packets; then Ctrl-C."""
     with open(os.path.join(folder, "out"), "w+", encoding="utf-8") as out, open(os.path.join(folder, "log"), "w+", encoding="utf-8") as log:
         with subprocess.Popen(inside([sniffer, *words[1:]]), cwd=folder, stdin=subprocess.DEVNULL, stdout=out, stderr=log) as program:
-            time.sleep(2)
+            until = time.monotonic() + 30
+            while time.monotonic() < until and program.poll() is None and not works(program.pid):
+                time.sleep(.1)
+            time.sleep(1.5)
             program.send_signal(signal.SIGINT)
             try:
                 status = program.wait(15)
