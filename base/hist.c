@@ -60,9 +60,10 @@ uint64_t hist_min(const struct hist_sum *sum)
 
 uint64_t hist_not_above(const struct hist_sum *sum, uint64_t value)
 {
-	uint64_t n = 0;
+	unsigned last = hist_index(value);
+	uint64_t n = high(last) == value ? sum->bucket[last] : 0;
 
-	for (unsigned i = 0; i < HIST_BUCKETS && high(i) <= value; i++)
+	for (unsigned i = 0; i < last; i++)
 		n += sum->bucket[i];
 	return n;
 }

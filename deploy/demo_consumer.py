@@ -38,6 +38,15 @@ def describe(event):
     return text
 
 
+def feed_message(event, kind):
+    """Whether a message of a feed made this event, and not the program itself."""
+    return kind not in ("fix", "gap") and not (kind == "system" and "SESSION" in code_name(event.system))
+
+
+def code_name(system):
+    return system.DESCRIPTOR.fields_by_name["code"].enum_type.values_by_number[system.code].name
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--descriptors", required=True, help="the installed events.binpb")
@@ -54,6 +63,7 @@ def main():
         name, batches = "kafka", kafka_batches(args.kafka, args.topics.split(","), descriptors=args.descriptors,
                                                idle_s=args.idle)
     counts, audit, ledger = collections.Counter(), Audit(), None
+    messages, sequence = 0, {}  # of feeds: a message may make several events, under one sequence number
     second, taken, size, samples, before, last = time.monotonic(), 0, 0, 0, 0, None
 
     for batch in batches:
@@ -68,9 +78,13 @@ def main():
         for event in batch.events:
             kind = event.WhichOneof("payload")
             counts[kind] += 1
-            if kind == "ledger":
-                ledger = event.ledger
-            elif samples < args.samples or (kind == "fix" and samples < 2 * args.samples):
+            if kind in ("ledger", "latency"):
+                ledger = event.ledger if kind == "ledger" else ledger
+                continue
+            if feed_message(event, kind) and sequence.get((batch.stream, batch.session)) != event.seq:
+                sequence[batch.stream, batch.session] = event.seq
+                messages += 1
+            if samples < args.samples or (kind == "fix" and samples < 2 * args.samples):
                 samples += 1
                 print(f"  {name}: {describe(event)}")
         if now - second >= 1:
@@ -80,6 +94,7 @@ def main():
             second, samples, before = now, 0, total
     print(f"{name}: {sum(counts.values()):,} events in {taken:,} batches, {audit.missing} batches missing: " +
           ", ".join(f"{kind} {n:,}" for kind, n in counts.most_common()))
+    print(f"{name}: {messages} feed messages, {counts['fix']} FIX messages")
     if ledger:
         for stage in ledger.stages:
             if stage.stage in ("capture", "message", "fix", "event"):

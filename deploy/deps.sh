@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing: deploy/deps.sh run|build|kafka|test
+# Installs the Debian packages that are missing: deploy/deps.sh build|kafka|test|stack
 #   build  compiler and libraries (what the demo needs)     kafka  Java and Maven for deploy/kafka-local.sh
 #   test   build, kafka and what tests/run.sh uses beside them
+#   stack  what tests/long/test_stack.py builds the images of the demo stack with
 # Asks sudo for root when something is missing; does nothing, and needs no right, when nothing is.
 set -euo pipefail
 
@@ -12,12 +13,15 @@ kafka=(openjdk-17-jre-headless maven python3-confluent-kafka)
 test=("${build[@]}" "${kafka[@]}" libcriterion-dev clang-14 clang-format-14 libclang-rt-14-dev llvm-14 libprotobuf-dev
 	libquickfix-dev tshark tcpdump tcpreplay ethtool kcat prometheus valgrind npm procps scdoc man-db zstd util-linux python3-venv)
 
+stack=(buildah debootstrap curl python3-yaml util-linux iproute2)
+
 case ${1:-} in
+stack) want=("${stack[@]}") ;;
 build) want=("${build[@]}") ;;
 kafka) want=("${kafka[@]}") ;;
 test) want=("${test[@]}") ;;
 *)
-	sed -n '2,5s/^# \{0,1\}//p' "$0" >&2
+	sed -n '2,6s/^# \{0,1\}//p' "$0" >&2
 	exit 2
 	;;
 esac

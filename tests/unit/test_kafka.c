@@ -103,6 +103,7 @@ static double seconds(clockid_t clock)
 Test(kafka, waiting_for_a_slow_broker_takes_no_cpu, .timeout = 60)
 {
 	struct rig rig;
+	static struct hist_sum ack;
 	double cpu, wall;
 
 	kafka_mock_open(&mock);
@@ -116,6 +117,9 @@ Test(kafka, waiting_for_a_slow_broker_takes_no_cpu, .timeout = 60)
 	cpu = seconds(CLOCK_PROCESS_CPUTIME_ID) - cpu;
 	cr_expect_gt(wall, .5, "40 records in %.2f s: they did not wait", wall);
 	cr_expect_lt(cpu, wall / 4, "%.2f s of CPU in %.2f s", cpu, wall);
+	hist_read(&ack, &publisher_latency(rig.pubs[0])->ack);
+	cr_assert_eq(ack.count, 40, "each batch has its acknowledgement measured");
+	cr_assert_gt(hist_min(&ack), 90000000, "the broker's 100 ms are in it");
 	cr_assert_eq(rig_count(&rig, 0).left, 400);
 	check(&rig);
 	kafka_mock_close(&mock);

@@ -133,6 +133,48 @@ Test(publisher, batches_reach_the_sink_in_order)
 	cr_assert_eq(rig_close(&rig), 0);
 }
 
+static uint64_t measured(const struct hist *h, struct hist_sum *sum)
+{
+	*sum = (struct hist_sum){0};
+	hist_read(sum, h);
+	return sum->count;
+}
+
+Test(publisher, each_batch_is_one_value_of_each_hop)
+{
+	static struct hist_sum sum;
+	const struct publisher_latency *latency;
+	struct stream *kernel, *file, *ops;
+	struct rig rig;
+
+	open_script(&rig, WHEN_FULL_BLOCK, 64);
+	latency = publisher_latency(rig.pubs[0]);
+	kernel = rig_stream(&rig, 0, DOMAIN_MD, "XNAS", 0);
+	file = rig_stream(&rig, 0, DOMAIN_MD, "XNAS", 1);
+	ops = rig_stream(&rig, 0, DOMAIN_OPS, "rig", 0);
+	stream_clock(rig.ws[0], kernel, 2, 0);
+	stream_clock(rig.ws[0], file, 4, 0);
+	stream_clock(rig.ws[0], ops, 3, 0);
+	script.refuse = true;
+	rig_mbo(&rig, 0, kernel, 1, 70);
+	rig_mbo(&rig, 0, file, 1, 50);
+	rig_mbo(&rig, 0, ops, 1, 30);
+	rig_work(&rig);
+	usleep(20000);
+	cr_assert_eq(measured(streams_latency(rig.ws[0]), &sum), 15);
+	cr_assert_eq(measured(&latency->ring, &sum), 15, "absorbed, though the sink refuses");
+	cr_assert_eq(measured(&latency->submit, &sum), 0);
+	script.refuse = false;
+	rig_finish(&rig, 0);
+	cr_assert_eq(measured(&latency->submit, &sum), 15);
+	cr_assert_gt(hist_min(&sum), 19000000, "the sink's 20 ms are in it");
+	cr_assert_eq(measured(&latency->capture, &sum), 7, "stamps of now alone, no reports");
+	cr_assert_gt(hist_min(&sum), 100000000000000000, "packets of 2019");
+	cr_assert_eq(measured(&latency->ack, &sum), 0);
+	check_balance(&rig);
+	cr_assert_eq(rig_close(&rig), 0);
+}
+
 Test(publisher, drop_newest_is_counted_and_is_a_hole_in_batch_seq)
 {
 	struct rig rig;
