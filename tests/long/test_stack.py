@@ -83,7 +83,7 @@ class Service:
         self.name, self.log = name, os.path.join(folder, name + ".log")
         self.container = must("buildah", "from", "--pull-never", f"{NAME}-{spec['build']['target']}")
         containers.append(self.container)
-        config = json.loads(must("buildah", "inspect", "--format", "{{json .OCIv1.Config}}", self.container))
+        config = json.loads(must("buildah", "inspect", self.container))["OCIv1"]["config"]
         command = (config.get("Entrypoint") or []) + (spec.get("command") or config["Cmd"])
         values = {k: re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", v) for k, v in spec.get("environment", {}).items()}
         self.base = ["nsenter", f"--net=/run/netns/{NAME}", "buildah", "run", "--isolation", "chroot",
