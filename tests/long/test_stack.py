@@ -21,7 +21,7 @@ import urllib.parse
 root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DEBIAN = "docker.io/library/debian:bookworm-slim"
 NAME = f"stack-{os.getpid()}"
-SECONDS = 12
+SECONDS = 30
 bad = 0
 running, containers, images = [], [], []
 
@@ -164,7 +164,10 @@ def stack(folder, services):
     consumer = Service(folder, "consumer", services["consumer"])
     sniffer = Service(folder, "sniffer", services["sniffer"], SECONDS_LONG=str(SECONDS), RATE="20000")
     result(sniffer.healthy(), "the program comes up, by its own health check", sniffer.text()[-800:])
-    time.sleep(SECONDS * .6)
+    for _ in range(SECONDS * 2 // 3):  # Prometheus itself takes some seconds until it scrapes
+        if query("count_over_time(pkt_sniffer_build_info[1m]) > 6"):
+            break
+        time.sleep(1)
     check_panels()
     status = sniffer.process.wait(timeout=120)
     said = sniffer.text()
