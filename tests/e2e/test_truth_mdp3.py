@@ -208,6 +208,14 @@ class Books:
             else:
                 self.orders[security, mbo["order_id"]] = mbo["side"], mbo["price_e9"], mbo["priority"], mbo["size"]
 
+    def shot(self, event):
+        """An event of a snapshot of an empty book; all of an order book's are new orders."""
+        mbp, mbo, security = event.get("mbp"), event.get("mbo"), event["instrument_id"]
+        if mbp:
+            self.levels[security, mbp["side"]].append([mbp["price_e9"], mbp["size"], mbp["orders"]])
+        if mbo:
+            self.orders[security, mbo["order_id"]] = mbo["side"], mbo["price_e9"], mbo["priority"], mbo["size"]
+
     def differ(self, path):
         by_book = collections.defaultdict(list)
         for (security, ref), (side, price, priority, size) in self.orders.items():
@@ -228,6 +236,44 @@ class Books:
                         orders != [(p, o["ref"], o["shares"]) for p, level in zip(px, said[name]) for o in level["orders"]]:
                     return f"the {name} of {said['stock']} are {self.levels[said['security'], side]}, should be {levels[:10]}"
         return "" if n else "no books"
+
+
+class Recovery:
+    """Books of a reader that lost packets: from the first snapshot behind the last gap, and what came after it."""
+
+    def __init__(self, program):
+        self.program, self.kept, self.until = program, [], 0
+        self.levels, self.orders = {}, {}  # security -> (packet of the incremental feed that it stands in, [event])
+
+    def take(self, event):
+        if event.get("channel") == 310:
+            if "gap" in event:
+                self.until = event["gap"]["last_missing"]
+                self.kept.clear()  # what came before it is of no use
+            self.kept.append(event)
+        elif event.get("channel") == 1310 and "gap" not in event and event.get("seq"):
+            shot = self.levels if event["template_id"] == 52 else self.orders
+            facts = dict(word.split("=") for word in event.get("system", {}).get("text", "").split())
+            if facts.get("CurrentChunk", "1") == "1" and facts:
+                shot.setdefault(event["instrument_id"], []).append((int(facts["LastMsgSeqNumProcessed"]), []))
+            elif event["instrument_id"] in shot:
+                shot[event["instrument_id"]][-1][1].append(event)
+
+    def differ(self, path):
+        """Why books are not the engine's; the number of them that needed events behind their snapshot."""
+        reader, begin, continued = Books(self.program), [{}, {}], set()
+        for kind, shots in enumerate((self.levels, self.orders)):
+            for security, loops in shots.items():
+                begin[kind][security], events = next(shot for shot in loops if shot[0] >= self.until)
+                for event in events:
+                    reader.shot(event)
+        for event in self.kept:
+            security = event.get("instrument_id")
+            kind = 0 if "mbp" in event else 1 if "mbo" in event else None
+            if kind is not None and event["seq"] > begin[kind].get(security, 0):
+                reader.take(event)
+                continued.add(security)
+        return reader.differ(path), len(continued)
 
 
 def judged(program, day, events, clean=True):
@@ -256,6 +302,18 @@ def replayed(program, folder, text, *options, clean=True, workers=1):
     why, found = judged(program, day, program.events(pb), clean)
     result(not why, f"{text}: {found}", why)
     return day, pb
+
+
+def recovered(program, folder, *options):
+    """Both lines are silent for a while in the middle of the day."""
+    day, pb = replayed(program, folder, "seed 8, both lines silent for 20 ms", *options, "--outage", "A:.2:.02,B:.2:.02", "--seed", "8",
+                       clean=False)
+    reader = Recovery(program)
+    for _, event in program.events(pb):
+        reader.take(plain(event))
+    why, continued = reader.differ(day.path["books"])
+    result(not why and reader.until and continued > 10,
+           f"books from snapshots behind the gap equal the engine's; {continued} of them went on with later packets", why)
 
 
 def inside(namespace, *command):
@@ -335,6 +393,7 @@ def main():
         replayed(program, folder, "seed 4, lines with faults", *some, *faults, "--seed", "4", clean=False)
         replayed(program, folder, "seed 5, lines with faults, a reset, a new session", *some, *faults, *anew, "--seed", "5",
                  clean=False)
+        recovered(program, folder, *some)
         if namespaces(True):
             try:
                 for seed in 6, 7:
