@@ -28,7 +28,7 @@ except ImportError as e:
 from truth_mdp3 import Mdp3
 
 LAST, STALE = 1, 16
-UPSTREAM = 1
+LOCAL = 2
 LEFT, RIGHT = f"truth-left-{os.getpid()}", f"truth-right-{os.getpid()}"
 bad = 0
 
@@ -289,7 +289,7 @@ def judged(program, day, events, clean=True):
     except (RuntimeError, LookupError) as e:
         why = f"{type(e).__name__}: {e}"
     lost = sum(map(len, judge.gaps.values()))
-    if not why and set(judge.causes) - {UPSTREAM}:
+    if not why and LOCAL in judge.causes:
         why = f"nothing was lost here, but gaps have causes {dict(judge.causes)}"
     return why, f"{judge.count} events, {lost} numbers in {sum(judge.causes.values())} gaps"
 
