@@ -59,9 +59,9 @@ finds() {
 	mv "$dir/saved" "$dir/$file"
 }
 
-run --messages 60000 --instruments 100 && cp "$dir"/sim.pcap "$dir"/first.pcap && cp "$dir"/sim.jsonl "$dir"/first.jsonl
+run --messages 30000 --instruments 100 && cp "$dir"/sim.pcap "$dir"/first.pcap && cp "$dir"/sim.jsonl "$dir"/first.jsonl
 check
-result $? 'a day of 60,000 messages is the same in capture, BinaryFILE, truth and books'
+result $? 'a day of 30,000 messages is the same in capture, BinaryFILE, truth and books'
 wire depth=0 loss=0
 result $? 'every packet is where the truth of the wire has it, and none else'
 finds 'a wrong byte in a packet is noticed' sim.pcap "$(grep -abo 'SIM0000001' "$dir/sim.pcap" | sed -n '500s/:.*//p' | awk '{print $1+30}')"
@@ -69,23 +69,23 @@ finds 'a wrong byte in the BinaryFILE is noticed' sim.bin 60001
 finds 'a wrong digit in the books is noticed' sim.books "$(grep -abo '"shares":[0-9]' "$dir/sim.books" | sed -n '50s/:.*//p' | awk '{print $1+9}')"
 finds 'a wrong digit in the truth is noticed' sim.jsonl "$(grep -abo '"price":[0-9]' "$dir/sim.jsonl" | sed -n '99s/:.*//p' | awk '{print $1+8}')"
 finds 'a wrong digit in the FIX truth is noticed' sim.fix.jsonl "$(grep -abo '\[34,"[0-9]' "$dir/sim.fix.jsonl" | sed -n '9s/:.*//p' | awk '{print $1+5}')"
-run --messages 60000 --instruments 100
+run --messages 30000 --instruments 100
 cmp -s "$dir/sim.pcap" "$dir/first.pcap" && cmp -s "$dir/sim.jsonl" "$dir/first.jsonl"
 result $? 'the same seed and options give the same bytes'
 faults=(--loss .02 --dup .03 --reorder '.05,6' --outage 'A:.2:.1,B:.5:.05')
-run --messages 60000 --instruments 100 "${faults[@]}"
+run --messages 30000 --instruments 100 "${faults[@]}"
 wire loss=.02 late=.05 twice=.03 depth=6 outage=A:.2:.3,B:.5:.55 clean=first.pcap && cmp -s "$dir/sim.jsonl" "$dir/first.jsonl"
 result $? 'loss, repetition, disorder and outages are as asked and as told, and change nothing else'
 cp "$dir/sim.wire" "$dir/other.wire"
 finds 'a packet more in the truth of the wire is noticed' sim.wire "$(grep -abo '"count":[1-9]' "$dir/sim.wire" | sed -n '99s/:.*//p' | awk '{print $1+8}')" wire
-run --messages 60000 --instruments 100 "${faults[@]}"
+run --messages 30000 --instruments 100 "${faults[@]}"
 cmp -s "$dir/sim.wire" "$dir/other.wire"
 result $? 'the same seed makes the same faults'
-run --messages 60000 --instruments 100 "${faults[@]}" --seed 3 --loss-a .1 --channels 2 --new-session-at 30000
+run --messages 30000 --instruments 100 "${faults[@]}" --seed 3 --loss-a .1 --channels 2 --new-session-at 15000
 wire late=.05 twice=.03 depth=6 outage=A:.2:.3,B:.5:.55 && ! cmp -s "$dir/sim.wire" "$dir/other.wire" &&
 	[[ $(cut -d'"' -f10 "$dir/sim.wire" | sort -u | tr '\n' ' ') == 'SIM0000001 SIM0000002 SIM0000003 SIM0000004 ' ]]
 result $? 'two channels of two sessions each'
-run --messages 60000 --instruments 100 --seed 2
+run --messages 30000 --instruments 100 --seed 2
 ! cmp -s "$dir/sim.pcap" "$dir/first.pcap" && check
 result $? 'another seed gives another day, as right as the first'
 run --messages 1000 --instruments 1 --start-time 2025-03-09T03:30:00 && check
@@ -120,8 +120,8 @@ if command -v tshark >/dev/null; then
 		tshark -r "$dir/sim.pcap" -d udp.port==26477,moldudp64 -o ip.check_checksum:TRUE -o udp.check_checksum:TRUE \
 			-o tcp.check_checksum:TRUE "$@" 2>/dev/null
 	}
-	# Wireshark breaks on a data field that holds SOH: frames with EncodedText are not its to judge
-	found=$(shark -Y '(_ws.malformed && !fix.EncodedTextLen) || ip.checksum.status == 0 || udp.checksum.status == 0 ||
+	# Wireshark breaks on a data field that holds SOH, and takes some MDP 3.0 for Pathport: these are not its to judge
+	found=$(shark -Y '(_ws.malformed && !fix.EncodedTextLen && !(ip.dst == 224.0.0.0/16)) || ip.checksum.status == 0 || udp.checksum.status == 0 ||
 		tcp.checksum.status == 0 || tcp.analysis.flags' | wc -l)
 	all=$(shark -Y moldudp64 -T fields -e moldudp64.count | awk '$1 < 65535 {n += $1} END {print n+0}')
 	[[ $found -eq 0 && $all -eq 40000 ]]
@@ -147,7 +147,7 @@ refused 'packets too small for MDP 3.0 are refused' '720 bytes or more' --protoc
 refused 'an option without its value is refused' 'needs a value' --pcap --quiet
 "$sim" --live nosuch0 2>&1 | grep -q 'No such device'
 result $? 'an interface that is not there is named'
-"$sim" --quiet --messages 60000 --instruments 100 --pcap /dev/full 2>&1 | grep -q 'No space left'
+"$sim" --quiet --messages 30000 --instruments 100 --pcap /dev/full 2>&1 | grep -q 'No space left'
 result $? 'a full disk is an error'
 "$sim" --help | grep -q -- '--fix-password' && "$sim" --help >/dev/null
 result $? 'help lists every option'
