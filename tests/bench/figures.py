@@ -343,8 +343,8 @@ def workers():
         return (runs[1].seconds - runs[0].seconds) / packets * 1e9, (cpu[1] - cpu[0]) / packets
 
     one, two = in_turns(lambda: seconds(1), lambda: seconds(2))
-    return Taken([a[0] / b[0] for a, b in zip(one, two)], "%.1f ns a packet against %.1f; by the busiest worker's CPU %.2f" % (
-        median([b[0] for b in two]), median([a[0] for a in one]), median([a[1] / b[1] for a, b in zip(one, two)])))
+    return Taken([a[1] / b[1] for a, b in zip(one, two)], "by CPU of the busiest worker, %.1f ns a packet against %.1f; by the wall clock %.2f" % (
+        median([b[1] for b in two]), median([a[1] for a in one]), median([a[0] / b[0] for a, b in zip(one, two)])))
 
 
 def per_packet(*command):
@@ -430,20 +430,25 @@ def row(name, taken):
         spread = "%.0f %%" % (100 * (q[2] - q[0]) / value) if value else "–"
     sign = "≤ " if f.most else ""
     return "| %s | %s | **%.3g** | %s | %s%g | %s%g | %s | %s | %s |" % (
-        name, f.text, value, spread, sign, f.floor, sign, f.aim, reached, taken.note, commit())
+        name, f.text, value, spread, sign, f.floor, sign, f.aim, reached, taken.note, taken_at())
 
 
-HEAD = ["| name | figure | median | IQR | floor | aim | reached | of | commit |", "|---|---|---:|---:|---:|---:|---|---|---|"]
+HEAD = ["| name | figure | median | IQR | floor | aim | reached | of | commit, load |", "|---|---|---:|---:|---:|---:|---|---|---|"]
 
 
 def commit():
     return output("git", "-C", root, "describe", "--always", "--dirty").strip()
 
 
+def taken_at():
+    return "%s, %.0f" % (commit(), os.getloadavg()[0])
+
+
 def processor():
     with open("/proc/cpuinfo") as info:
-        model = re.search(r"model name\s*: (.*)", info.read())[1]
-    return "%s, %d cores, load %.1f" % (model, os.cpu_count(), os.getloadavg()[0])
+        text = info.read()
+    model, family, number = (re.search(r"^%s\s*: (.*)" % key, text, re.M)[1] for key in ("model name", "cpu family", "model"))
+    return "%s (family %s, model %s), %d cores" % (model, family, number, os.cpu_count())
 
 
 def write(rows):
@@ -458,7 +463,7 @@ def write(rows):
     known.update(rows)
     table = "\n".join(HEAD + [known[name] for name in FIGURES if name in known])
     with open(path, "w") as file:
-        file.write("%s%sLast taken on: %s.\n\n%s\n%s%s" % (head, begin, processor(), table, end, tail))
+        file.write("%s%sTaken on %s; load is that of the machine, the figure's own one or two included.\n\n%s\n%s%s" % (head, begin, processor(), table, end, tail))
 
 
 def main(args):
