@@ -437,7 +437,8 @@ HEAD = ["| name | figure | median | IQR | floor | aim | reached | of | commit, l
 
 
 def commit():
-    return output("git", "-C", root, "describe", "--always", "--dirty").strip()
+    changed = subprocess.run(["git", "-C", root, "diff", "--quiet", "HEAD", "--", ".", ":!docs"], check=False).returncode
+    return output("git", "-C", root, "rev-parse", "--short", "HEAD").strip() + ("-dirty" if changed else "")
 
 
 def taken_at():
