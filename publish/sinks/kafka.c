@@ -21,7 +21,7 @@ enum {
 	RECORD_OVERHEAD = 4096,
 	FLIGHT_MAX = 5, /* librdkafka's RD_KAFKA_IDEMP_MAX_INFLIGHT */
 	FLIGHTS = 4096,
-	REFUSED_WAIT_MS = 2,
+	REPORT_WAIT_MS = 1,
 };
 
 enum mode { MODE_BATCH, MODE_SINGLE, MODE_DELIMITED };
@@ -38,11 +38,12 @@ struct sink_ctx {
 	struct hist *ack; /* NULL: not measured */
 	bool down;        /* no broker, as far as known */
 	enum mode mode;
-	unsigned quota, held; /* batches lent to librdkafka */
-	/* Of them those of each stream (by number). An idempotent producer has no more than 5
+	unsigned quota, held; /* batches lent to librdkafka, or waiting to be */
+	/* Of a stream (by number) only so many are lent: an idempotent producer has no more than 5
 	 * records of a partition under way, and its thread spins while it was given more. */
 	unsigned flight_max, flights[FLIGHTS];
-	bool refused; /* the last batch: until a delivery report comes there is nothing to do */
+	struct batch **waiting; /* in the order they came, quota of them at most */
+	unsigned waiting_n;
 	struct topic topics[TOPICS_MAX];
 	unsigned topics_n;
 	char prefix[160];
@@ -237,24 +238,63 @@ static int produce(struct sink_ctx *ctx, struct topic *topic, int flags, void *v
 	return ctx->failed;
 }
 
-static int send_batch(struct sink_ctx *ctx, struct batch *b)
+/* lend gives a batch to librdkafka. Returns as produce */
+static int lend(struct sink_ctx *ctx, struct batch *b)
 {
 	const struct stream_facts *stream = b->stream;
-	struct topic *topic;
+	struct topic *topic = topic_of(ctx, stream->venue, domain_topic[stream->domain]);
 	int rc;
 
-	ctx->refused = ctx->held >= ctx->quota || *flight_of(ctx, b) >= ctx->flight_max;
-	if (ctx->refused)
-		return -EAGAIN;
-	topic = topic_of(ctx, stream->venue, domain_topic[stream->domain]);
 	if (!topic)
 		return ctx->failed;
 	rc = produce(ctx, topic, 0, b->data, b->len, stream->key, stream->key_len, b);
-	if (rc == 0) {
-		ctx->held++;
+	if (rc == 0)
 		(*flight_of(ctx, b))++;
-	}
 	return rc;
+}
+
+/* lend_waiting lends what may be under way, each stream's in order. Returns how many. */
+static int lend_waiting(struct sink_ctx *ctx)
+{
+	unsigned n = ctx->waiting_n, kept = 0;
+	int rc = ctx->failed;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct batch *b = ctx->waiting[i];
+
+		if (rc == 0 && *flight_of(ctx, b) < ctx->flight_max) {
+			rc = lend(ctx, b);
+			if (rc == 0)
+				continue;
+		}
+		ctx->waiting[kept++] = b;
+	}
+	ctx->waiting_n = kept;
+	return (int)(n - kept);
+}
+
+static int send_batch(struct sink_ctx *ctx, struct batch *b)
+{
+	if (ctx->held >= ctx->quota)
+		return -EAGAIN;
+	ctx->held++;
+	ctx->waiting[ctx->waiting_n++] = b;
+	lend_waiting(ctx); /* what breaks now is said by the next call */
+	return 0;
+}
+
+/* waiting_drop gives up what was not lent. */
+static void waiting_drop(struct sink_ctx *ctx)
+{
+	for (unsigned i = 0; i < ctx->waiting_n; i++) {
+		struct batch *b = ctx->waiting[i];
+
+		sink_dropped(ctx->counts[b->worker],
+			ctx->failed ? REASON_write_failed : REASON_purge_queue, b->events);
+		ctx->held--;
+		batch_done(b);
+	}
+	ctx->waiting_n = 0;
 }
 
 /* render appends the lone event, with its length in front in mode delimited. */
@@ -382,9 +422,11 @@ static int kafka_poll(struct sink_ctx *ctx)
 	int n = 0;
 
 	ctx->reports = 0;
-	rd_kafka_poll(ctx->producer, ctx->refused ? REFUSED_WAIT_MS : 0);
+	/* with batches that wait for a report there is nothing to do before it */
+	rd_kafka_poll(ctx->producer, ctx->waiting_n ? REPORT_WAIT_MS : 0);
+	n = lend_waiting(ctx);
 	if (ctx->current && !ctx->failed)
-		n = advance(ctx);
+		n += advance(ctx);
 	return ctx->failed ? ctx->failed : n + (int)ctx->reports;
 }
 
@@ -398,7 +440,7 @@ static uint64_t monotonic_ns(void)
 
 static int kafka_flush(struct sink_ctx *ctx, uint64_t deadline_ns)
 {
-	while (ctx->current || rd_kafka_outq_len(ctx->producer) > 0) {
+	while (ctx->current || ctx->waiting_n || rd_kafka_outq_len(ctx->producer) > 0) {
 		if (ctx->failed)
 			return ctx->failed;
 		if (monotonic_ns() >= deadline_ns)
@@ -412,7 +454,7 @@ static int kafka_flush(struct sink_ctx *ctx, uint64_t deadline_ns)
 static void kafka_state(struct sink_ctx *ctx, struct sink_state *state)
 {
 	state->connected = !ctx->down;
-	state->queued = (uint64_t)rd_kafka_outq_len(ctx->producer);
+	state->queued = (uint64_t)rd_kafka_outq_len(ctx->producer) + ctx->waiting_n;
 }
 
 static const char *kafka_error(struct sink_ctx *ctx)
@@ -423,6 +465,7 @@ static const char *kafka_error(struct sink_ctx *ctx)
 static int kafka_close(struct sink_ctx *ctx)
 {
 	current_end(ctx, REASON_purge_queue);
+	waiting_drop(ctx);
 	if (ctx->producer) {
 		rd_kafka_purge(ctx->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
 		/* every record gets its report now; nothing is sent any more */
@@ -434,6 +477,7 @@ static int kafka_close(struct sink_ctx *ctx)
 	if (ctx->producer)
 		rd_kafka_destroy(ctx->producer);
 	buf_close(&ctx->buf);
+	free(ctx->waiting);
 	free(ctx);
 	return 0;
 }
@@ -561,6 +605,9 @@ static int kafka_open(struct sink_ctx **out, const struct sink_options *opt, cha
 
 	snprintf(error, 256, "kafka: no memory");
 	if (!ctx || buf_open(&ctx->buf) < 0)
+		goto failed;
+	ctx->waiting = calloc(opt->quota, sizeof(struct batch *));
+	if (!ctx->waiting)
 		goto failed;
 	ctx->counts = opt->counts;
 	ctx->ack = opt->ack;

@@ -79,7 +79,7 @@ Test(kafka, a_batch_is_a_record_keyed_by_its_stream, .timeout = 60)
 	struct rig rig;
 
 	kafka_mock_open(&mock);
-	open_kafka(&rig, "feed", 256);
+	open_kafka(&rig, "feed", 64);
 	for (unsigned i = 0; i < 10; i++) {
 		append(&rig, 1 + i * 100, 100);
 		rig_work(&rig);
@@ -121,6 +121,35 @@ Test(kafka, waiting_for_a_slow_broker_takes_no_cpu, .timeout = 60)
 	cr_assert_eq(ack.count, 40, "each batch has its acknowledgement measured");
 	cr_assert_gt(hist_min(&ack), 90000000, "the broker's 100 ms are in it");
 	cr_assert_eq(rig_count(&rig, 0).left, 400);
+	check(&rig);
+	kafka_mock_close(&mock);
+}
+
+/* What waits for one stream's reports holds no other stream up, and the ring takes what comes. */
+Test(kafka, a_stream_at_its_limit_does_not_hold_up_the_others, .timeout = 60)
+{
+	struct kafka_record record;
+	struct rig rig;
+
+	kafka_mock_open(&mock);
+	open_kafka(&rig, "feed", 16);
+	rig_mbo(&rig, 0, rig_stream(&rig, 0, DOMAIN_MD, "XONE", 1), 1, 10);
+	rig_work(&rig);
+	rd_kafka_mock_broker_set_rtt(mock.cluster, -1, 300);
+	for (unsigned i = 0; i < 20; i++) { /* 200 batches, far more than the ring has room for */
+		rig_mbo(&rig, 0, rig_stream(&rig, 0, DOMAIN_MD, "XONE", 1), 11 + i * 100, 100);
+		rig_work(&rig);
+	}
+	rig_mbo(&rig, 0, rig_stream(&rig, 0, DOMAIN_FIX, "A-B", 1), 1, 10);
+	for (double end = seconds(CLOCK_MONOTONIC) + 1; seconds(CLOCK_MONOTONIC) < end;)
+		rig_work(&rig);
+	rd_kafka_mock_broker_set_rtt(mock.cluster, -1, 1);
+	/* nothing works on now: what is there is what was lent beside the 200 */
+	cr_assert_eq(kafka_mock_read(&mock, "feed.fix", &record, 1, 10000), 1);
+	cr_assert_str_eq(record.key, "A-B");
+	free(record.value);
+	rig_finish(&rig, 0);
+	cr_assert_eq(rig_count(&rig, 0).left, 2020);
 	check(&rig);
 	kafka_mock_close(&mock);
 }
