@@ -45,6 +45,14 @@ struct afpacket_socket {
 
 #define AFPACKET_NO_SOCKET ((struct afpacket_socket){.fd = -1, .link_fd = -1})
 
+/* afpacket_missed is what the card lost (ring of descriptors full), of which packet sockets know
+ * nothing: the interface counts it. */
+struct afpacket_missed {
+	int fd;           /* netlink; -1: the kernel does not tell */
+	uint64_t seen;    /* as read last */
+	uint64_t read_ns; /* when */
+};
+
 struct afpacket_group;
 
 struct afpacket {
@@ -60,6 +68,7 @@ struct afpacket {
 	uint64_t position, count_max;
 	uint32_t snaplen; /* 0 = all */
 	struct source_stats stats;
+	struct afpacket_missed missed; /* member 0 counts for all */
 	struct afpacket_group *group;
 	unsigned index, generation;
 };
@@ -95,6 +104,15 @@ void afpacket_socket_close(struct afpacket_socket *socket);
  * a link that went down as an outage: what came meanwhile is not known. Thread: the member's */
 int afpacket_link_open(void);
 void afpacket_link_read(struct afpacket *af);
+
+/* afpacket_missed_read returns how many more the card has lost, at most once a millisecond. */
+void afpacket_missed_open(struct afpacket_missed *m, const char *iface);
+void afpacket_missed_close(struct afpacket_missed *m);
+uint64_t afpacket_missed_read(struct afpacket_missed *m, const char *iface, uint64_t now_ns);
+
+/* afpacket_link_missed reads rx_missed_errors and rx_fifo_errors of an interface.
+ * Returns  0, or -errno */
+int afpacket_link_missed(int fd, const char *iface, uint64_t *missed);
 
 /* afpacket_stamps asks for time stamps of the card as opt.timestamps says. What a card in auto mode
  * does not offer is not used, and a clock that is not the system's neither: said once in the log.

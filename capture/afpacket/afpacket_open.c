@@ -137,6 +137,9 @@ static void afpacket_stats(struct source *src, struct source_stats *stats)
 	struct afpacket *af = (struct afpacket *)src;
 
 	kernel_drops_add(af);
+	if (af->missed.fd >= 0)
+		af->stats.dropped[REASON_nic_missed] +=
+			afpacket_missed_read(&af->missed, af->group->name, monotonic_ns());
 	*stats = af->stats;
 }
 
@@ -158,6 +161,7 @@ static void afpacket_close(struct source *src)
 	struct afpacket *af = (struct afpacket *)src;
 
 	afpacket_socket_close(&af->socket);
+	afpacket_missed_close(&af->missed);
 	group_release(af->group);
 	free(af);
 }
@@ -223,6 +227,9 @@ static struct afpacket *member_make(struct afpacket_group *g, unsigned index)
 	af->index = index;
 	af->group = g;
 	g->users++;
+	af->missed.fd = -1;
+	if (index == 0)
+		afpacket_missed_open(&af->missed, g->name);
 	af->socket = g->next[index];
 	g->next[index] = AFPACKET_NO_SOCKET;
 	return af;

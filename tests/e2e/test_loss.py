@@ -21,7 +21,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import live_wire as wire
 from live_kafka import Broker, auditor, found, midnight_ns
 
-KAFKA_PORT, ZMQ_PORT, CHANNELS, STALE = 29692, 29695, 2, 16
+KAFKA_PORT, ZMQ_PORT, CHANNELS, STALE = 29660, 29663, 2, 16
 MESSAGES, RATE, LOSS = (int(sys.argv[2]) if len(sys.argv) > 2 else 60000, int(sys.argv[3]) if len(sys.argv) > 3 else 9000,
                         sys.argv[4] if len(sys.argv) > 4 else "0.03")
 
@@ -124,10 +124,11 @@ def deliveries():
     """For each channel a byte a message: 0 = no line put it on the wire."""
     out = [bytearray(MESSAGES + 2) for _ in range(CHANNELS)]
     with open(os.path.join(wire.work, "truth.wire"), encoding="ascii") as file:
-        for line in file:
-            p = json.loads(line)
-            if p["kind"] == "data" and p["fate"] in ("sent", "late"):
-                out[p["channel"]][p["seq"]:p["seq"] + p["count"]] = b"\1" * p["count"]
+        for line in file:  # a long run has many millions: taken apart by hand
+            if '"kind":"data","fate":"sent"' in line or '"kind":"data","fate":"late"' in line:
+                channel, _, _, seq, count, _ = line[len('{"channel":'):].split(",", 5)
+                seq, count = int(seq[len('"seq":'):]), int(count[len('"count":'):])
+                out[int(channel)][seq:seq + count] = b"\1" * count
     return out
 
 

@@ -141,7 +141,7 @@ def slow_subscribers():
 
 
 def frozen_broker():
-    broker = Broker(29892)
+    broker = Broker(29860)
     if not broker.address:
         print("skip - a broker that stands still: Kafka does not start")
         return

@@ -167,7 +167,7 @@ def two_hosts():
     from events_io import Schema
     from test_truth import Words, payloads
 
-    broker = Broker(29792)
+    broker = Broker(29760)
     if not broker.address:
         print("skip - two hosts: Kafka does not start")
         return
