@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "capture/source.h"
 #include "engine/metrics/process.h"
 #include "engine/revision.h"
 
@@ -240,6 +241,22 @@ static uint64_t differences(const struct ledger_report *report)
 	return sum;
 }
 
+static void write_clock(FILE *out, const struct clock *clk)
+{
+	static const struct {
+		unsigned source;
+		const char *name;
+	} clocks[] = {{TS_Q_KERNEL, "system"}, {TS_Q_HARDWARE, "card"}};
+
+	head(out, M_CLOCK_STEPS);
+	sample(out, M_CLOCK_STEPS, NULL, atomic_load(&clk->steps));
+	head(out, M_CLOCK_ERROR);
+	for (unsigned i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++)
+		fprintf(out, "%s{%s=\"%s\"} %.9f\n", metrics[M_CLOCK_ERROR].name,
+			metrics[M_CLOCK_ERROR].labels, clocks[i].name,
+			(double)clock_error(clk, clocks[i].source) / 1e9);
+}
+
 void metrics_write(FILE *out, const struct metrics_view *view)
 {
 	static const char *const build[] = {VERSION, REVISION};
@@ -248,6 +265,7 @@ void metrics_write(FILE *out, const struct metrics_view *view)
 	sample(out, M_BUILD_INFO, build, 1);
 	for (enum metric m = M_SINK_UP; m <= M_SINK_PEERS; m++)
 		write_sinks(out, view, m);
+	write_clock(out, view->clock);
 	if (!view->ledger)
 		return;
 	head(out, M_LEDGER_DIFFERENCE);

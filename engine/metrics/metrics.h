@@ -3,6 +3,7 @@
  * A label never holds an address or a symbol: sinks are called "kafka-0", kind and number. */
 #pragma once
 
+#include "engine/clock.h"
 #include "engine/metrics/latencies.h"
 #include "publish/ledger.h"
 #include "publish/publisher.h"
@@ -19,6 +20,7 @@ struct metrics_view {
 	const struct latencies *latencies;
 	const struct metrics_sink *sinks; /* in the order of the ledger */
 	unsigned sinks_n;
+	const struct clock *clock;
 };
 
 /* metrics_write writes all metrics but those of the moment; metrics_write_now those: age of the

@@ -87,8 +87,8 @@ static void look(struct app *app, char why[READY_TEXT])
 /* render writes all metrics. Returns  text for free, or NULL */
 static char *render(struct app *app, const struct ledger_report *report, size_t *len)
 {
-	struct metrics_view view = {
-		report, &app->monitor.latencies, app->monitor.sinks, app->publishers_n};
+	struct metrics_view view = {report, &app->monitor.latencies, app->monitor.sinks,
+		app->publishers_n, &app->clock};
 	char *text = NULL;
 	FILE *out = open_memstream(&text, len);
 
