@@ -48,6 +48,7 @@ class Channel:
         self.number, self.words, self.payloads, self.midnight_ns, self.delivered = number, words, payloads, midnight_ns, delivered
         self.truth, self.due, self.seq = self.lines(), [], 0
         self.made, self.missing, self.gaps, self.stale, self.wrong = 0, [], [], False, []
+        self.last, self.too_late, self.tail = 0, 0, 0
 
     def lines(self):
         own = '{"channel":%d,' % self.number
@@ -81,7 +82,7 @@ class Channel:
         kind = event.WhichOneof("payload")
         if kind == "gap":
             self.gaps.append((event.gap.first_missing, event.gap.last_missing, event.gap.cause))
-            self.stale = True
+            self.stale, self.last = True, event.gap.last_missing
             return
         if kind == "system" and event.system.code == self.words.system["end"]:
             return
@@ -99,7 +100,7 @@ class Channel:
                 "instrument_id": said["locate"], "symbol": said.get("stock"), "template_id": ord(said["type"]), "sub_seq": sub, name: fields}
         if got != {k: v for k, v in want.items() if v not in (0, "", None)}:
             self.say("event %s, should be %s" % (got, want))
-        self.made += 1
+        self.made, self.last = self.made + 1, event.seq
 
     def finish(self, causes):
         """Whether exactly what is in gaps is missing; {cause: messages}."""
@@ -113,8 +114,10 @@ class Channel:
                     break
                 at += 1
                 lost[causes[cause]] += 1
-                if causes[cause] == "upstream" and self.delivered[n]:
-                    self.say("gap %d-%d is called upstream, but a line delivered %d" % (first, last, n))
+                self.too_late += causes[cause] == "upstream" and self.delivered[n]
+        while at < len(self.missing) and self.missing[at] > self.last:  # behind them nothing came that could have told
+            at += 1
+            self.tail += 1
         if at != len(self.missing):
             self.say("%d messages have neither event nor gap: %s" % (len(self.missing) - at, self.missing[at:at + 5]))
         return lost
@@ -132,7 +135,8 @@ def deliveries():
     return out
 
 
-def judge(broker):
+def judge(broker, late, kernel):
+    """late: packets and messages that came when their gap was given up; kernel: packets that it dropped."""
     from events import plain
     from events_io import Schema
     from test_truth import Words, payloads
@@ -148,12 +152,16 @@ def judge(broker):
             channels[batch.channel].take(event, plain)
     lost = [c.finish(causes) for c in channels]
     wrong = [w for c in channels for w in c.wrong]
+    too_late, tail = sum(c.too_late for c in channels), sum(c.tail for c in channels)
+    if (too_late and not late) or (tail and not kernel):
+        wrong.append("%d messages are called upstream that a line delivered; %d are missing at the end" % (too_late, tail))
     made, gaps = sum(c.made for c in channels), sum(len(c.gaps) for c in channels)
     undelivered = sum(c.delivered[1:MESSAGES + 1].count(0) for c in channels)
     total = {cause: sum(one[cause] for one in lost) for cause in lost[0] if any(one[cause] for one in lost)}
     wire.result(not wrong and made > MESSAGES * CHANNELS // 2 and total.get("upstream", 0) > 0 and total.get("local", 0) > 0,
                 "%d events in Kafka equal the truth of %d messages; every other message is in one of %d gaps with its cause: %s "
-                "(neither line delivered %d)" % (made, MESSAGES * CHANNELS, gaps, total, undelivered), "; ".join(wrong) or str(total))
+                "(neither line delivered %d; %d came too late, with %d late copies; %d were lost at the very end)" % (
+                    made, MESSAGES * CHANNELS, gaps, total, undelivered, too_late, late, tail), "; ".join(wrong) or str(total))
     return gaps, made
 
 
@@ -207,7 +215,8 @@ def loss():
         status = program.stop()
         wire.result(status == 0 and program.balanced(), "stopped %d times and ended: exit status 0, the ledger adds up" % stopper.times,
                     "status %d: %s" % (status, program.text()[-600:]))
-        gaps, made = judge(broker)
+        late = sum(int(n) for n in re.findall(r"(\d+)  dropped: late", program.text()))
+        gaps, made = judge(broker, late, program.captured()[2])
         counted = int(re.search(r" gaps=(\d+) ", program.text() + " gaps=-1 ").group(1))
         at_kafka = accounts("Kafka", *found(auditor("kafka://%s/loss" % broker.address)), gaps, counted)
         at_zmq = accounts("ZeroMQ", *found(subscriber), gaps, counted)
