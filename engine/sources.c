@@ -84,6 +84,8 @@ static int open_sockets(struct source *queues[], const struct config *cfg,
 	rc = source_open_afpacket(queues, cfg->source.interface, opt, error);
 	opt->fanout = NULL;
 	free(fanout.filter);
+	if (rc > 0)
+		LOG(INFO, "captures interface=%s sockets=%d", cfg->source.interface, rc);
 	return rc;
 }
 

@@ -40,7 +40,8 @@ struct afpacket_socket {
 	/* of the first member alone */
 	int link_fd; /* tells of changes of links; -1: none */
 	unsigned ifindex;
-	bool link_up;
+	bool link_known;
+	uint32_t link_downs; /* how often it went down, when known */
 };
 
 #define AFPACKET_NO_SOCKET ((struct afpacket_socket){.fd = -1, .link_fd = -1})
@@ -100,9 +101,11 @@ int afpacket_sockets_open(
 	struct afpacket_group *group, struct afpacket_socket sockets[], char error[256]);
 void afpacket_socket_close(struct afpacket_socket *socket);
 
-/* afpacket_link_open opens what tells of links, or returns -1; afpacket_link_read reads it and counts
+/* afpacket_link_open opens what tells of links, or returns -1; afpacket_link_ask asks how
+ * often the link went down until now; afpacket_link_read reads it and counts
  * a link that went down as an outage: what came meanwhile is not known. Thread: the member's */
 int afpacket_link_open(void);
+void afpacket_link_ask(int fd, unsigned ifindex);
 void afpacket_link_read(struct afpacket *af);
 
 /* afpacket_missed_read returns how many more the card has lost, at most once a millisecond. */

@@ -1,9 +1,9 @@
-/* The link of an interface that stays up: a cable that is pulled, a switch that starts anew. */
+/* The link of an interface that stays up: a cable that is pulled, a switch that starts anew. The
+ * kernel may tell of down and up at once, so what counts is how often it went down. */
 #include "capture/afpacket/afpacket.h"
 
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -21,29 +21,50 @@ int afpacket_link_open(void)
 	return fd;
 }
 
-/* change notes what one message says. Down without IFF_UP is an interface that goes: the packet
- * socket tells of that. */
-static void change(struct afpacket *af, const struct ifinfomsg *link)
+void afpacket_link_ask(int fd, unsigned ifindex)
 {
-	bool up = link->ifi_flags & IFF_RUNNING;
+	struct {
+		struct nlmsghdr head;
+		struct ifinfomsg link;
+	} request = {
+		.head = {.nlmsg_len = sizeof(request),
+			.nlmsg_type = RTM_GETLINK,
+			.nlmsg_flags = NLM_F_REQUEST},
+		.link = {.ifi_index = (int)ifindex},
+	};
 
-	if ((unsigned)link->ifi_index != af->socket.ifindex || up == af->socket.link_up ||
-		!(link->ifi_flags & IFF_UP))
+	if (fd >= 0 && send(fd, &request, sizeof(request), 0) < 0)
+		LOG(DEBUG, "links cannot be watched");
+}
+
+/* change notes what one message says; the first one only says how it was. */
+static void change(struct afpacket *af, struct nlmsghdr *m)
+{
+	struct ifinfomsg *link = NLMSG_DATA(m);
+	unsigned left = (unsigned)IFLA_PAYLOAD(m);
+	uint32_t downs;
+
+	if ((unsigned)link->ifi_index != af->socket.ifindex)
 		return;
-	af->socket.link_up = up;
-	if (up) {
-		LOG(NOTICE, "the link is up interface=%s", af->src.name);
-		return;
+	for (struct rtattr *a = IFLA_RTA(link); RTA_OK(a, left); a = RTA_NEXT(a, left)) {
+		if (a->rta_type != IFLA_CARRIER_DOWN_COUNT || RTA_PAYLOAD(a) < sizeof(downs))
+			continue;
+		memcpy(&downs, RTA_DATA(a), sizeof(downs));
+		if (af->socket.link_known && downs != af->socket.link_downs) {
+			af->stats.outages++;
+			LOG(WARN, "the link went down: gaps of that time are local interface=%s",
+				af->src.name);
+		}
+		af->socket.link_known = true;
+		af->socket.link_downs = downs;
 	}
-	af->stats.outages++;
-	LOG(WARN, "the link is down: gaps until it is up are local interface=%s", af->src.name);
 }
 
 void afpacket_link_read(struct afpacket *af)
 {
 	union {
 		struct nlmsghdr head;
-		char bytes[16384];
+		char bytes[32768];
 	} buffer;
 	ssize_t len;
 
@@ -52,6 +73,6 @@ void afpacket_link_read(struct afpacket *af)
 
 		for (struct nlmsghdr *m = &buffer.head; NLMSG_OK(m, left); m = NLMSG_NEXT(m, left))
 			if (m->nlmsg_type == RTM_NEWLINK)
-				change(af, NLMSG_DATA(m));
+				change(af, m);
 	}
 }

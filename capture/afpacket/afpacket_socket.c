@@ -88,7 +88,6 @@ static int iface_check(struct opening *o)
 	if (ioctl(fd, SIOCGIFFLAGS, &req) < 0 || !(req.ifr_flags & IFF_UP))
 		return fail(o, -ENETDOWN, "the interface is down: ip link set %s up", o->name);
 	o->socket->ifindex = (unsigned)index;
-	o->socket->link_up = req.ifr_flags & IFF_RUNNING;
 	if (ioctl(fd, SIOCGIFHWADDR, &req) < 0)
 		return no_interface(o);
 	switch (req.ifr_hwaddr.sa_family) {
@@ -212,10 +211,11 @@ static int socket_open(struct opening *o, struct afpacket_group *g, bool first)
 			       ? no_rights(o)
 			       : fail(o, -errno, "no packet socket: %s", strerror(errno));
 	if (first)
-		o->socket->link_fd = afpacket_link_open(); /* before it is asked how it is */
+		o->socket->link_fd = afpacket_link_open();
 	index = iface_check(o);
 	if (index < 0)
 		return index;
+	afpacket_link_ask(o->socket->link_fd, (unsigned)index);
 	if (!g->filter.filter) {
 		rc = filter_make(o, &g->filter);
 		g->link = o->socket->link;

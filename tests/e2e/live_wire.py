@@ -95,12 +95,12 @@ def inodes(pid):
 
 
 def tcpdump(name, *words):
-    return Program(name, lambda p: "listening on" in p.text(), "tcpdump", "-i", "wire1", "-Q", "in", "-n", "-B", "65536", "--immediate-mode",
+    return Program(name, lambda p: "listening on" in p.text(), "tcpdump", "-i", "wire1", "-Q", "in", "-n", "-B", "65536", "--immediate-mode", "-U",
                    "--time-stamp-precision=nano", "-Z", "root", "-w", os.path.join(work, name + ".pcap"), *words)
 
 
 def afpacket(name, *words):
-    return Program(name, listed, SNIFFER, "wire1", "-o", "json:%s?when_full=block" % os.path.join(work, name), *words)
+    return Program(name, lambda p: "captures interface" in p.text(), SNIFFER, "wire1", "-o", "json:%s?when_full=block" % os.path.join(work, name), *words)
 
 
 def dpdk(name, *words):
@@ -134,9 +134,20 @@ def edit(name, edited, change):
 
 
 def send(name, pps=5000):
-    sh(*inside(LEFT, "timeout", "20", "taskset", "-c", "0", "tcpreplay", "-q", "-i", "wire0", "--pps", str(pps),
+    sh(*inside(LEFT, "timeout", "55", "taskset", "-c", "0", "tcpreplay", "-q", "-i", "wire0", "--pps", str(pps),
                os.path.join(work, name + ".pcap")))
-    time.sleep(.3)
+    settle()
+
+
+def settle():
+    """Waits until nobody writes any more: on a loaded machine programs read what was sent for a while."""
+    before = None
+    for _ in range(30):
+        sizes = {name: os.path.getsize(os.path.join(work, name)) for name in os.listdir(work)}
+        if sizes == before:
+            break
+        before = sizes
+        time.sleep(.3)
 
 
 def replay(name, *words):
