@@ -9,6 +9,7 @@ void events_flush(struct events *evs)
 	evs->flush(evs);
 	evs->n = evs->selected = 0;
 	evs->used = 0;
+	evs->types = 0;
 	evs->last_push = NULL;
 }
 

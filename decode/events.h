@@ -37,6 +37,7 @@ struct events {
 	uint8_t *arena;
 	uint32_t used;           /* bytes of the arena */
 	uint64_t pushed;         /* events ever appended */
+	uint64_t types;          /* bits 1 << type of the events since the last flush */
 	struct event *last_push; /* newest event still in the vector, or NULL */
 };
 
@@ -52,6 +53,8 @@ static inline void gap_count(struct gap_counts *counts, const struct ev_gap_even
 	counts->gaps[gap->cause]++;
 	counts->messages_lost[gap->cause] += gap->lost_messages;
 }
+
+_Static_assert(EVENT_TYPES <= 64, "events.types has a bit for each");
 
 /* events_init gives evs its arena (allocates, at start only).
  * Returns  0, or -ENOMEM */
@@ -109,6 +112,7 @@ static inline __attribute__((always_inline)) struct event *events_push(
 	evs->ev[evs->n++] = ev;
 	evs->last_push = ev;
 	evs->pushed++;
+	evs->types |= 1ull << type;
 	return ev;
 }
 

@@ -32,6 +32,8 @@ static void take_packet(struct worker *w, const struct packet *pkt)
 		worker_round(w, pkt->round);
 	switch (pkt->kind) {
 	case PACKET_FRAME:
+		if (pkt->link == LINK_ETHERNET && feeds_frame(&w->feeds, in, pkt->ts_recv_ns))
+			break;
 		rc = frame_parse(in, pkt->link, &f);
 		if (rc == 0 && f.ip_proto == IP_PROTO_UDP)
 			rc = feeds_datagram(&w->feeds, &f, pkt->ts_recv_ns);
@@ -53,15 +55,25 @@ static void take_packet(struct worker *w, const struct packet *pkt)
 		w->counts.frames_out++;
 }
 
+/* select_types takes out events of other types. Returns how many are left. */
+static unsigned select_types(struct events *evs, uint64_t types)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < evs->n; i++)
+		if (types >> evs->ev[i]->type & 1)
+			evs->ev[n++] = evs->ev[i];
+	return n;
+}
+
 /* worker_flush takes the vector: selected families go to their stream. */
 void worker_flush(struct events *evs)
 {
 	struct worker *w = evs->ctx;
-	unsigned n = 0;
+	unsigned n = evs->n;
 
-	for (unsigned i = 0; i < evs->n; i++)
-		if (w->families >> family_of_type[evs->ev[i]->type] & 1)
-			evs->ev[n++] = evs->ev[i];
+	if (evs->types & ~w->types)
+		n = select_types(evs, w->types);
 	w->counts.events_in += evs->n + evs->unwanted;
 	w->counts.events_out += n;
 	w->counts.event_dropped[REASON_not_selected] += evs->n - n + evs->unwanted;

@@ -65,7 +65,7 @@ struct worker {
 	struct saver saver; /* file NULL: nothing is written */
 	struct hist
 		taken; /* capture stamp … taken from the source: the oldest packet of each burst */
-	uint32_t families;       /* bit 1 << FAMILY_x: published */
+	uint64_t types;          /* bit 1 << EVENT_x: published */
 	uint64_t losses_ns;      /* when the source was last asked for its losses */
 	uint8_t ts_quality;      /* of the newest packet */
 	uint64_t clock_error_ns; /* of its clock, as its batches say */

@@ -3,9 +3,6 @@
 
 #include "engine/worker.h"
 
-/* family_of_type is the family (FAMILY_x) of each event type. */
-extern const uint8_t family_of_type[];
-
 uint64_t worker_now_ns(void); /* CLOCK_REALTIME */
 
 /* worker_note_losses tells the feeds what the sources have lost so far, so that a gap can say whose

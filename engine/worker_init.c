@@ -16,7 +16,8 @@ enum { LOSSES_EVERY_NS = 200000 };
 enum { SPINS = 32, YIELDS = 2, LONG_IDLE = 64 }; /* bursts without a packet */
 enum { UNIT_MAX = 65536 + 16 }; /* a CME message with its marker and packet header */
 
-const uint8_t family_of_type[] = {
+/* family_of_type is the family (FAMILY_x) of each event type. */
+static const uint8_t family_of_type[EVENT_TYPES] = {
 	[EVENT_MBO] = FAMILY_MBO,
 	[EVENT_MBP] = FAMILY_MBP,
 	[EVENT_BBO] = FAMILY_BBO,
@@ -37,6 +38,17 @@ const uint8_t family_of_type[] = {
 	[EVENT_TRAFFIC] = FAMILY_FLOW,
 	[EVENT_LATENCY] = FAMILY_OPS,
 };
+
+/* types_of makes families of events their types. */
+static uint64_t types_of(uint32_t families)
+{
+	uint64_t types = 0;
+
+	for (unsigned type = 0; type < EVENT_TYPES; type++)
+		if (event_payload_size[type] && families >> family_of_type[type] & 1)
+			types |= 1ull << type;
+	return types;
+}
 
 uint64_t worker_now_ns(void)
 {
@@ -265,7 +277,7 @@ int worker_init(struct worker *w, unsigned index, const struct worker_setup *set
 		.index = index,
 		.setup = setup,
 		.source = source,
-		.families = setup->families,
+		.types = types_of(setup->families),
 		.shows = net.packets || net.transactions,
 		.over = config_source_kind(cfg) == CONFIG_FILE, /* it loses nothing meanwhile */
 	};

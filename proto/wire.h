@@ -68,6 +68,10 @@ static const uint8_t wire_len[64] = {WIRE_SEVEN(0), WIRE_SEVEN(8), WIRE_SEVEN(7)
 /* The same with a key of one byte in front; nothing for zero. */
 static const uint8_t wire_step[64] = {WIRE_SEVEN(0), WIRE_SEVEN(9), WIRE_SEVEN(8), WIRE_SEVEN(7),
 	WIRE_SEVEN(6), WIRE_SEVEN(5), WIRE_SEVEN(4), WIRE_SEVEN(3), WIRE_SEVEN(2), 0};
+/* The same where zero is a value. */
+static const uint8_t wire_step_opt[64] = {WIRE_SEVEN(0), WIRE_SEVEN(9), WIRE_SEVEN(8),
+	WIRE_SEVEN(7), WIRE_SEVEN(6), WIRE_SEVEN(5), WIRE_SEVEN(4), WIRE_SEVEN(3), WIRE_SEVEN(2),
+	2};
 #undef WIRE_SEVEN
 
 static inline unsigned wire_zeros(uint64_t v)
@@ -271,8 +275,8 @@ static inline uint8_t *put_uint32_usual(uint8_t *p, uint32_t number, uint32_t v)
 	return p + (v ? key_len(number) + 1 : 0);
 }
 
-/* put_KIND_opt: has says whether the field is there; zero is a value. */
-static inline uint8_t *put_uint64_opt(uint8_t *p, uint32_t number, uint64_t v, bool has)
+/* put_KIND_opt: has says whether the field is there (1 or 0); zero is a value. */
+static inline uint8_t *put_uint64_opt(uint8_t *p, uint32_t number, uint64_t v, uint32_t has)
 {
 	unsigned zeros;
 
@@ -280,10 +284,10 @@ static inline uint8_t *put_uint64_opt(uint8_t *p, uint32_t number, uint64_t v, b
 		return has ? put_uint64_set(p, number, v) : p;
 	zeros = wire_zeros(v);
 	wire_varint(put_key(p, number, WIRE_VARINT), v, zeros);
-	return p + ((key_len(number) + wire_len[zeros]) & -(size_t)has);
+	return p + ((wire_step_opt[zeros] + key_len(number) - 1) & -(size_t)has);
 }
 
-static inline uint8_t *put_uint32_opt(uint8_t *p, uint32_t number, uint32_t v, bool has)
+static inline uint8_t *put_uint32_opt(uint8_t *p, uint32_t number, uint32_t v, uint32_t has)
 {
 	if (__builtin_expect(v > 0x7f, 0))
 		return put_uint64_opt(p, number, v, has);
@@ -291,7 +295,7 @@ static inline uint8_t *put_uint32_opt(uint8_t *p, uint32_t number, uint32_t v, b
 	return p + ((key_len(number) + 1) & -(size_t)has);
 }
 
-static inline uint8_t *put_sint64_opt(uint8_t *p, uint32_t number, int64_t v, bool has)
+static inline uint8_t *put_sint64_opt(uint8_t *p, uint32_t number, int64_t v, uint32_t has)
 {
 	return put_uint64_opt(p, number, wire_zigzag(v), has);
 }

@@ -268,6 +268,35 @@ static struct feed_line *assume(struct feeds *fs, const struct address *dst,
 	return line;
 }
 
+static struct feed_known *known_slot(struct feeds *fs, uint64_t dst)
+{
+	return &fs->known[(dst * 0x9e3779b97f4a7c15ull) >> 32 & (FEED_KNOWN_SLOTS - 1)];
+}
+
+bool feeds_frame(struct feeds *fs, struct bytes frame, uint64_t ts_recv_ns)
+{
+	const struct feed_known *known;
+	struct udp4 u;
+
+	if (!frame_udp4(frame, &u))
+		return false;
+	known = known_slot(fs, u.dst);
+	if (known->dst != u.dst || !known->line)
+		return false;
+	take_packet(fs, known->line, u.payload, ts_recv_ns);
+	return true;
+}
+
+/* know keeps line for feeds_frame. A line once found stays the most exact one: rows are added only
+ * for what none was found for. */
+static void know(struct feeds *fs, const struct frame *f, struct feed_line *line)
+{
+	uint64_t dst = (uint64_t)load_be32(f->dst.ip + 12) << 16 | f->dst.port;
+
+	if (f->ip_version == 4)
+		*known_slot(fs, dst) = (struct feed_known){dst, line};
+}
+
 int feeds_datagram(struct feeds *fs, const struct frame *f, uint64_t ts_recv_ns)
 {
 	struct feed_line *line = feed_table_find(&fs->table, &f->dst);
@@ -280,6 +309,7 @@ int feeds_datagram(struct feeds *fs, const struct frame *f, uint64_t ts_recv_ns)
 	}
 	if (!line || line->tcp)
 		return -REASON_no_feed;
+	know(fs, f, line);
 	return take_packet(fs, line, f->payload, ts_recv_ns);
 }
 

@@ -21,7 +21,18 @@ struct feed_line {
 	struct channel *state; /* set by feeds_init on the worker's own copy */
 };
 
-enum { FEED_LINES_MAX = 4096, FEED_TRIES_MAX = 64, FEED_TRIES_SLOTS = 4096 };
+enum {
+	FEED_LINES_MAX = 4096,
+	FEED_TRIES_MAX = 64,
+	FEED_TRIES_SLOTS = 4096,
+	FEED_KNOWN_SLOTS = 256, /* power of two */
+};
+
+/* feed_known is a destination whose line was found before. */
+struct feed_known {
+	uint64_t dst; /* as in struct udp4 */
+	struct feed_line *line;
+};
 
 /* feed_tries is how often a destination was looked at in vain. */
 struct feed_tries {
@@ -81,6 +92,7 @@ struct feeds {
 	struct channel *channels;
 	uint32_t channels_n;
 	struct feed_tries *tries; /* destinations that no protocol recognised so far */
+	struct feed_known known[FEED_KNOWN_SLOTS]; /* by hash: the short way of feeds_frame */
 };
 
 /* feeds_init makes everything that packets will need; allocates.
@@ -94,6 +106,11 @@ void feeds_free(struct feeds *fs);
  * new channel is first seen. Returns NULL when there is no room. */
 struct channel *feeds_channel(
 	struct feeds *fs, const struct protocol *protocol, const char *venue, uint32_t number);
+
+/* feeds_frame takes an Ethernet frame the short way, if it is a plain datagram to where one of a feed
+ * went before.
+ * Returns  true when it was taken, as feeds_datagram does; false: nothing happened */
+bool feeds_frame(struct feeds *fs, struct bytes frame, uint64_t ts_recv_ns);
 
 /* feeds_datagram takes the payload of one UDP packet.
  * Returns  0 when it was a feed's (delivered, held, or refused and counted), or -REASON_no_feed for

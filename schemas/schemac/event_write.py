@@ -92,7 +92,7 @@ def write_field(msg, f, m, indent="\t"):
         body = [f"if ({m}has & {has_bit(msg, f)}) {{"] + ["\t" + line if line else "" for line in nest] + [
             f"\tp = nest_end(at, write_{snake(f.type.name)}(at + 1, &{v}));", "}"]
     elif f.label == "opt" and f.name in HOT.get(msg.name, ()):
-        body = [f"p = put_{put_name(f)}_opt(p, {f.number}, {v}, {m}has & {has_bit(msg, f)});"]
+        body = [f"p = put_{put_name(f)}_opt(p, {f.number}, {v}, {m}has / {has_bit(msg, f)} & 1);"]
     elif f.name in HOT.get(msg.name, ()) and put_name(f) in ("uint64", "uint32"):
         body = [f"p = put_{put_name(f)}_usual(p, {f.number}, {v});"]
     elif f.label == "opt":
@@ -259,7 +259,7 @@ def rows_writer(event):
         raise SchemaError(event.where, f"expected rows of at most {ROW_MAX} bytes, not {longest}: raise ROW_MAX")
     out = f"""/* head is how rows begin, and what they have behind the payload, as long as packet and sender stay the
  * same. row: key, a place for the length, ts_recv_ns, a place for ts_event_ns, venue, channel, seq. */
-enum {{ HEAD_TIME = 12, HEAD_MAX = 48, TEXTS_MAX = {TEXTS_MAX} }};
+enum {{ HEAD_RECV = 3, HEAD_TIME = 12, HEAD_MAX = 48, TEXTS_MAX = {TEXTS_MAX} }};
 struct head {{
 	struct str venue;
 	uint64_t ts_recv_ns, ts_send_ns, seq;
@@ -269,37 +269,45 @@ struct head {{
 	uint8_t row[HEAD_MAX + 48], send[16 + WIRE_SLACK], feed_field[8 + WIRE_SLACK];
 }};
 
+static inline bool head_moves(const struct head *h, const struct event *ev)
+{{
+	return h->len && ev->venue.p == h->venue.p && ev->venue.len == h->venue.len && ev->channel == h->channel &&
+	       ev->feed == h->feed;
+}}
+
 static inline bool head_is(const struct head *h, const struct event *ev)
 {{
-	return ev->ts_recv_ns == h->ts_recv_ns && ev->ts_send_ns == h->ts_send_ns && ev->venue.p == h->venue.p &&
-	       ev->venue.len == h->venue.len && ev->channel == h->channel && ev->feed == h->feed;
+	return ev->ts_recv_ns == h->ts_recv_ns && ev->ts_send_ns == h->ts_send_ns && head_moves(h, ev);
 }}
 
 static __attribute__((noinline)) void head_make(struct head *h, const struct event *ev)
 {{
 	uint8_t *p;
 
-	h->venue = ev->venue;
+	if (!head_moves(h, ev)) {{ /* another sender */
+		h->venue = ev->venue;
+		h->channel = ev->channel;
+		h->feed = ev->feed;
+		h->len = 0;
+		if (ev->venue.len > HEAD_MAX / 2)
+			return;
+		p = put_fixed64_set(nest_begin(h->row, 1) + 1, {by_name["ts_recv_ns"]}, 0);
+		p = put_fixed64_set(p, {by_name["ts_event_ns"]}, 0);
+		p = put_str(p, {by_name["venue"]}, ev->venue);
+		p = put_uint32(p, {by_name["channel"]}, ev->channel);
+		h->len = (uint32_t)(p - h->row);
+		p = put_uint32(h->feed_field, {by_name["feed"]}, ev->feed);
+		h->feed_len = (uint32_t)(p - h->feed_field);
+	}}
 	h->ts_recv_ns = ev->ts_recv_ns;
 	h->ts_send_ns = ev->ts_send_ns;
 	h->seq = ev->seq;
-	h->channel = ev->channel;
-	h->feed = ev->feed;
-	h->len = h->len_seq = 0;
-	if (!ev->ts_recv_ns || ev->venue.len > HEAD_MAX / 2)
-		return;
-	p = put_fixed64_set(nest_begin(h->row, 1) + 1, {by_name["ts_recv_ns"]}, ev->ts_recv_ns);
-	p = put_fixed64_set(p, {by_name["ts_event_ns"]}, 0);
-	p = put_str(p, {by_name["venue"]}, ev->venue);
-	p = put_uint32(p, {by_name["channel"]}, ev->channel);
-	h->len = (uint32_t)(p - h->row);
-	h->len_seq = (uint32_t)(put_uint64(p, {by_name["seq"]}, ev->seq) - h->row);
-	if (h->len_seq > HEAD_MAX)
+	memcpy(h->row + HEAD_RECV, &ev->ts_recv_ns, sizeof(ev->ts_recv_ns));
+	h->len_seq = (uint32_t)(put_uint64_usual(h->row + h->len, {by_name["seq"]}, ev->seq) - h->row);
+	if (h->len_seq > HEAD_MAX || !ev->ts_recv_ns)
 		h->len = 0;
 	p = put_fixed64(h->send, {by_name["ts_send_ns"]}, ev->ts_send_ns);
 	h->send_len = (uint32_t)(p - h->send);
-	p = put_uint32(h->feed_field, {by_name["feed"]}, ev->feed);
-	h->feed_len = (uint32_t)(p - h->feed_field);
 }}
 
 /* row_write writes the row of an event of the kinds that are written fast.
