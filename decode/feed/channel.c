@@ -246,37 +246,45 @@ static void count_lie(struct channel_context *ctx, struct channel *ch, struct by
 	report_unknown(ctx, ch, in, REASON_count_mismatch);
 }
 
+/* decode_refused counts and tells of the message that in begins with, and steps over it.
+ * Returns  false when its length is not known: the rest of the packet cannot be read */
+static __attribute__((noinline)) bool decode_refused(
+	struct channel_context *ctx, struct channel *ch, struct bytes *in, enum reason reason)
+{
+	struct bytes msg = *in;
+	bool whole;
+
+	ctx->counts.messages_in++;
+	ctx->counts.message_dropped[reason]++;
+	whole = ch->state.protocol->skip(in) == 0;
+	if (whole)
+		msg.end = in->p;
+	report_unknown(ctx, ch, msg, (int)reason);
+	ctx->out->base.template_id = 0;
+	return whole;
+}
+
 /* decode_run reads up to max messages: until one is refused, which is stepped over where its length
  * is known.
  * Returns  messages read or refused; *whole: false when the rest of the packet cannot be read */
-static uint32_t decode_run(struct channel_context *ctx, struct channel *ch, struct bytes *in,
+static inline uint32_t decode_run(struct channel_context *ctx, struct channel *ch, struct bytes *in,
 	uint32_t max, bool *whole)
 {
-	const struct protocol *protocol = ch->state.protocol;
-	struct bytes msg;
-	uint32_t n;
 	int rc;
+	uint32_t n = ch->state.protocol->run(&ch->state, in, max, ctx->out, &rc);
 
-	n = protocol->run(&ch->state, in, max, ctx->out, &rc);
 	ctx->counts.messages_in += n;
 	ctx->counts.messages_out += n;
 	*whole = true;
-	if (rc == 0)
+	if (__builtin_expect(rc == 0, 1))
 		return n;
-	msg = *in;
-	ctx->counts.messages_in++;
-	ctx->counts.message_dropped[-rc]++;
-	*whole = protocol->skip(in) == 0;
-	if (*whole)
-		msg.end = in->p;
-	report_unknown(ctx, ch, msg, -rc);
-	ctx->out->base.template_id = 0;
+	*whole = decode_refused(ctx, ch, in, (enum reason) - rc);
 	return n + 1;
 }
 
 /* decode_messages delivers a packet whose first sequence is not ahead: the part that is new.
  * A packet of numbered messages that ends early leaves next at what is missing. */
-static void decode_messages(
+static inline void decode_messages(
 	struct channel_context *ctx, struct channel *ch, const struct feed_packet *pkt)
 {
 	struct bytes in = pkt->messages;
@@ -324,8 +332,8 @@ static void day_of(struct channel *ch, uint64_t ts_recv_ns)
 			tz_midnight(st->protocol->timezone, ts_recv_ns, &st->next_midnight_ns);
 }
 
-static void deliver(struct channel_context *ctx, struct channel *ch, const struct feed_packet *pkt,
-	const struct arrival *at)
+static inline __attribute__((always_inline)) void deliver(struct channel_context *ctx,
+	struct channel *ch, const struct feed_packet *pkt, const struct arrival *at)
 {
 	day_of(ch, at->ts_recv_ns);
 	set_base(ctx, ch, pkt->seq, at->ts_recv_ns, pkt->ts_send_ns, at->feed);
@@ -398,9 +406,9 @@ static void behind(struct channel_context *ctx, struct channel *ch, const struct
 	drop_packet(ctx, REASON_duplicate);
 }
 
-/* in_order takes a packet that is not ahead of a hole. */
-static void in_order(struct channel_context *ctx, struct channel *ch, const struct feed_packet *pkt,
-	const struct arrival *at)
+/* take_in_order takes a packet that is not ahead of a hole. */
+static inline __attribute__((always_inline)) void take_in_order(struct channel_context *ctx,
+	struct channel *ch, const struct feed_packet *pkt, const struct arrival *at)
 {
 	bool fresh = pkt->kind == FEED_DATA        ? pkt->seq + pkt->count > ch->next
 		     : pkt->kind == FEED_HEARTBEAT ? true
@@ -410,6 +418,13 @@ static void in_order(struct channel_context *ctx, struct channel *ch, const stru
 		deliver(ctx, ch, pkt, at);
 	else
 		behind(ctx, ch, pkt, at);
+}
+
+/* in_order does so for packets that had to wait. */
+static __attribute__((noinline)) void in_order(struct channel_context *ctx, struct channel *ch,
+	const struct feed_packet *pkt, const struct arrival *at)
+{
+	take_in_order(ctx, ch, pkt, at);
 }
 
 /* drain delivers what the window holds up to the next hole. */
@@ -628,7 +643,7 @@ void channel_packet(struct channel_context *ctx, struct channel *ch, const struc
 	if (pkt->seq > ch->next) {
 		hold(ctx, ch, pkt, at);
 	} else {
-		in_order(ctx, ch, pkt, at);
+		take_in_order(ctx, ch, pkt, at);
 		if (ch->first)
 			drain(ctx, ch);
 	}

@@ -136,7 +136,7 @@ static int refuse(struct feeds *fs, enum reason reason)
 
 static bool stays(struct feeds *fs, struct feed_line *line, const struct feed_packet *pkt);
 
-static int take_packet(
+static inline __attribute__((always_inline)) int take_packet(
 	struct feeds *fs, struct feed_line *line, struct bytes in, uint64_t ts_recv_ns)
 {
 	struct arrival at = {ts_recv_ns, line->feed, line->line};

@@ -8,6 +8,8 @@
 #include "tests/bench/bench.h"
 
 enum { BLOCK = 4096, ROW_MAX = 4096, MEMORY = 32 << 20, PACKETS_MAX = 65536 };
+static const uint64_t received_ns = 1478961025968272358;
+
 enum { MOLD_SEQ = 10, MOLD_COUNT = 18, MOLD_HEADER = 20, INSTRUMENTS = 1000 };
 
 static void die(const char *what, const char *why)
@@ -135,6 +137,8 @@ static uint32_t itch_message(uint8_t *p, uint64_t *random, uint64_t *ref)
 	uint64_t shares = (1 + bench_random(random) % 9) * 100;
 	uint64_t price = 100000 + bench_random(random) % 4000000;
 	unsigned dice = (unsigned)(bench_random(random) % 1000), i = 0;
+	unsigned locate = 1 + (unsigned)(bench_random(random) % INSTRUMENTS);
+	char stock[9];
 	uint8_t *m = p + 2;
 
 	while (dice >= mix[i].upto)
@@ -142,7 +146,7 @@ static uint32_t itch_message(uint8_t *p, uint64_t *random, uint64_t *ref)
 	memset(m, 0, mix[i].len);
 	put_be(p, mix[i].len, 2);
 	m[0] = (uint8_t)mix[i].type;
-	put_be(m + 1, 1 + bench_random(random) % INSTRUMENTS, 2);
+	put_be(m + 1, locate, 2);
 	put_be(m + 5, 34200000000000ull + *ref * 1000, 6);
 	*ref += 1 + bench_random(random) % 4;
 	put_be(m + 11, *ref, 8);
@@ -152,7 +156,8 @@ static uint32_t itch_message(uint8_t *p, uint64_t *random, uint64_t *ref)
 	case 'P':
 		m[19] = bench_random(random) & 1 ? 'B' : 'S';
 		put_be(m + 20, shares, 4);
-		memcpy(m + 24, "ABCD    ", 8);
+		snprintf(stock, sizeof(stock), "S%07u", locate);
+		memcpy(m + 24, stock, 8);
 		put_be(m + 32, price, 4);
 		if (m[0] == 'F')
 			memcpy(m + 36, "MPID", 4);
@@ -265,8 +270,9 @@ void market_play(struct market *m, void (*flush)(struct events *evs))
 
 			memcpy(payload, &seq, 4);
 		}
-		if (frame_parse(bytes_of(pkt->data, pkt->len), LINK_ETHERNET, &f) == 0)
-			feeds_datagram(&m->feeds, &f, 1478961025968272358);
+		if (!feeds_frame(&m->feeds, bytes_of(pkt->data, pkt->len), received_ns) &&
+			frame_parse(bytes_of(pkt->data, pkt->len), LINK_ETHERNET, &f) == 0)
+			feeds_datagram(&m->feeds, &f, received_ns);
 		if (i % MARKET_BURST == MARKET_BURST - 1)
 			events_flush(&m->events);
 	}
