@@ -81,7 +81,15 @@ static inline unsigned wire_zeros(uint64_t v)
 
 /* wire_spread makes groups of seven bits of v bytes. v < 2^56. Each group is brought to a word of
  * its own, multiplied to its upper end and shifted down: pdep does it in one instruction, but takes
- * hundreds of cycles on some processors. */
+ * hundreds of cycles on some processors. wire_spread_plain is the same without vectors: moving y up
+ * by n bits adds (2^n - 1) y. */
+static inline uint64_t wire_spread_plain(uint64_t v)
+{
+	v += 15 * (v & 0x00fffffff0000000);
+	v += 3 * (v & 0x0fffc0000fffc000);
+	return v + (v & 0x3f803f803f803f80);
+}
+
 static inline uint64_t wire_spread(uint64_t v)
 {
 #ifdef __SSSE3__
@@ -92,10 +100,8 @@ static inline uint64_t wire_spread(uint64_t v)
 
 	x = _mm_srli_epi16(_mm_mullo_epi16(x, times), 9);
 	return (uint64_t)_mm_cvtsi128_si64(_mm_packus_epi16(x, x));
-#else /* moving y up by n bits adds (2^n - 1) y */
-	v += 15 * (v & 0x00fffffff0000000);
-	v += 3 * (v & 0x0fffc0000fffc000);
-	return v + (v & 0x3f803f803f803f80);
+#else
+	return wire_spread_plain(v);
 #endif
 }
 

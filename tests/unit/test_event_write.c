@@ -233,6 +233,7 @@ Test(event_write, varints_equal_the_plain_loop)
 		cr_assert_arr_eq(ours, plain, n);
 		cr_assert_eq(put_varint_small(ours, v), ours + n);
 		cr_assert_arr_eq(ours, plain, n);
+		cr_assert_eq(wire_spread(v >> 8), wire_spread_plain(v >> 8));
 	}
 }
 
