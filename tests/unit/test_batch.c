@@ -233,6 +233,54 @@ Test(batch, sizes_of_1_event_7_events_4_and_64_KiB_give_the_same_rows, .timeout 
 	free(parts);
 }
 
+Test(batch, a_vector_gives_the_rows_of_its_events, .timeout = 120)
+{
+	enum { EVENTS = 1200, AT_ONCE = 100, ROOM = 16 << 20 };
+	static const uint32_t sizes[][2] = {{4096, 0}, {65536, 7}, {65536, 1}, {65536, 0}};
+	static const enum event_type types[] = {
+		EVENT_MBO, EVENT_MBP, EVENT_SYSTEM, EVENT_BBO, EVENT_FIX, EVENT_TRADE};
+	struct fill fill = {.seed = 7, .room = malloc(ROOM), .size = ROOM};
+	struct event *all = calloc(EVENTS, sizeof(*all)), *evs[EVENTS];
+	uint8_t *expected = malloc(ROOM), *got = malloc(ROOM);
+	size_t expected_len = 0;
+
+	for (unsigned n = 0; n < EVENTS;) {
+		struct event *ev = &all[n];
+
+		fill.skip = 1 + n / 10 % 4; /* 1: an empty payload, as much as possible else */
+		fill_event(&fill, ev, types[n % 6]);
+		if (n % 7) { /* another of the same packet */
+			ev->venue = STR("XNAS");
+			ev->channel = 3;
+			ev->feed = 1;
+			ev->ts_recv_ns = 1548858600000000000 + n / 21;
+			ev->ts_send_ns = n % 50 ? ev->ts_recv_ns - 5 : 0;
+			ev->ts_event_ns = n % 11 ? ev->ts_recv_ns - 9 : 0;
+			ev->seq = n / 14;
+		}
+		if (event_bound(ev) > 2900)
+			continue;
+		expected_len += event_row_write(expected + expected_len, ev);
+		evs[n++] = ev;
+	}
+	for (unsigned k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
+		struct bench bench;
+
+		bench_open(&bench, sizes[k][0], sizes[k][1]);
+		for (unsigned n = 0; n < EVENTS; n += AT_ONCE)
+			cr_assert_eq(
+				stream_append_all(bench.ws, bench.s, evs + n, AT_ONCE), AT_ONCE);
+		streams_flush(bench.ws);
+		cr_assert_eq(rows_of_all(&bench, got, ROOM, sizes[k][1]), expected_len, "%u", k);
+		cr_assert_eq(memcmp(got, expected, expected_len), 0);
+		bench_close(&bench);
+	}
+	free(expected);
+	free(got);
+	free(all);
+	free(fill.room);
+}
+
 Test(batch, an_event_of_any_size_goes_through_until_it_is_too_big, .timeout = 120)
 {
 	struct bench bench;
