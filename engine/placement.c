@@ -79,6 +79,18 @@ static void cores_text(char text[CORES_TEXT], const cpu_set_t *set)
 	}
 }
 
+/* lcores_named says whether EAL's lcores were asked for; else it takes every core there is. */
+static bool lcores_named(const struct config *cfg)
+{
+	static const char *const options[] = {"-l", "-c", "--lcores"};
+
+	for (unsigned i = 0; eal_started() && i < cfg->source.eal.n; i++)
+		for (unsigned k = 0; k < sizeof(options) / sizeof(options[0]); k++)
+			if (strncmp(cfg->source.eal.v[i], options[k], strlen(options[k])) == 0)
+				return true;
+	return false;
+}
+
 /* cores_find fills in the core of each worker.
  * Returns  NULL, or why there are none: static text */
 static const char *cores_find(struct placement *p, const struct config *cfg)
@@ -91,7 +103,7 @@ static const char *cores_find(struct placement *p, const struct config *cfg)
 		return n < (int)p->workers ? "engine.cores names fewer than there are workers"
 					   : NULL;
 	}
-	if (!eal_started())
+	if (!lcores_named(cfg))
 		return "engine.cores would give each worker its own";
 	for (unsigned w = 0; w < p->workers; w++) {
 		p->core[w] = eal_core(w);

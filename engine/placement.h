@@ -17,7 +17,8 @@ int cores_parse(const char *list, int cores[WORKERS_MAX], char error[256]);
 
 /* placement_make decides, moves every thread that there is off the workers' cores, so that those
  * made later by the caller and by the libraries are elsewhere too, and says so in one line of the
- * log. Cores come from engine.cores, else from EAL's worker lcores. With fewer cores than workers
+ * log. Cores come from engine.cores, else from EAL's worker lcores where the command line
+ * names lcores. With fewer cores than workers
  * and one more, everything shares them: nothing is pinned.
  *
  * Thread   the main thread, after EAL and before the sinks
