@@ -130,7 +130,7 @@ class Judge:
                 self.say(f"gap of session {gap.get('session')} in {facts.session}")
         elif "system" in event and seq == 0:
             self.resets[key] += 1
-        elif "system" in event and event["system"]["code"] == self.words.system["end"]:
+        elif "system" in event and event["system"].get("code") == self.words.system["end"]:
             self.ends.add(key)
         else:
             self.count += 1
@@ -389,7 +389,7 @@ def main():
         replayed(program, folder, "seed 2, schema version 9, two channels", *some, "--seed", "2", "--mdp3-version", "9", "--channels", "2",
                  workers=2)
         replayed(program, folder, "seed 3, schema version 11, a reset, a new session", *some, *anew, "--seed", "3",
-                 "--mdp3-version", "11")
+                 "--mdp3-version", "11", "--payload-max", "720")
         replayed(program, folder, "seed 4, lines with faults", *some, *faults, "--seed", "4", clean=False)
         replayed(program, folder, "seed 5, lines with faults, a reset, a new session", *some, *faults, *anew, "--seed", "5",
                  clean=False)
