@@ -457,6 +457,7 @@ void worker_stages(const struct worker *w, struct ledger_cut *cut)
 		stage(cut, "dns", "message", w->net.dns.counts.messages, w->net.dns.counts.joined,
 			w->net.dns.waiting, w->net.dns.counts.dropped);
 	cut->facts.received_bytes = src.received_bytes;
+	cut->facts.outages = src.outages;
 	for (unsigned c = 0; c < LEDGER_CAUSES; c++) {
 		cut->facts.gaps[c] = feed->gaps.gaps[c] + fix->gaps.gaps[c];
 		cut->facts.messages_lost[c] =

@@ -32,6 +32,7 @@ struct ledger_stage {
 /* ledger_facts is what a worker knows beside its stages, as of the same cut. */
 struct ledger_facts {
 	uint64_t received_bytes;
+	uint64_t outages;                      /* times that its source was away */
 	uint64_t gaps[LEDGER_CAUSES];          /* by GapEvent.Cause */
 	uint64_t messages_lost[LEDGER_CAUSES]; /* in these gaps, as far as known */
 	uint64_t batches;                      /* closed */

@@ -127,6 +127,8 @@ static uint64_t fact(const struct ledger_facts *facts, enum metric m)
 	switch (m) {
 	case M_CAPTURE_BYTES:
 		return facts->received_bytes;
+	case M_OUTAGES:
+		return facts->outages;
 	case M_STREAMS:
 		return facts->streams;
 	default:
@@ -273,6 +275,7 @@ void metrics_write(FILE *out, const struct metrics_view *view)
 	for (enum metric m = M_STAGE_ENTERED; m <= M_STAGE_HELD; m++)
 		write_stages(out, view, m);
 	write_facts(out, view, M_CAPTURE_BYTES);
+	write_facts(out, view, M_OUTAGES);
 	write_gaps(out, view, M_GAPS);
 	write_gaps(out, view, M_GAP_MESSAGES);
 	write_facts(out, view, M_STREAMS);

@@ -153,6 +153,18 @@ def build(base_image, services):
     return True
 
 
+def check_compose(folder):
+    """The compose file against its schema, by a program that knows it."""
+    if not shutil.which("npx"):
+        print("skip - dclint: no npx")
+        return
+    path = os.path.join(folder, "compose.yaml")
+    shutil.copy(os.path.join(root, "deploy/compose.yaml"), path)
+    done = subprocess.run(["npx", "-y", "dclint@3.1.0", path], cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, timeout=300, check=False)
+    result(done.returncode == 0, "deploy/compose.yaml by dclint: no errors", done.stdout[-800:])
+
+
 def stack(folder, services):
     with open(os.path.join(folder, "hosts"), "w") as hosts:
         hosts.write("127.0.0.1 localhost kafka sniffer prometheus\n")
@@ -207,6 +219,7 @@ def main():
         services = yaml.safe_load(file)["services"]
     with tempfile.TemporaryDirectory(prefix="stack.", dir="/var/tmp") as folder:
         try:
+            check_compose(folder)
             if build(base(folder), services):
                 stack(folder, services)
         finally:
