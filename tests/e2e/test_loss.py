@@ -195,7 +195,7 @@ def loss():
                                # a busy machine may hold the exchange up between the two lines
                                "--set", "arbitration.window_ms=400", "--set", "arbitration.window_packets=16384",
                                "--set", "ledger.interval_s=1", "--set", "source.ring_mib=16", "--set", "stop.flush_ms=20000")
-        subscriber = auditor("zmq://127.0.0.1:%d" % ZMQ_PORT, "--idle", "5")
+        subscriber = auditor("zmq://127.0.0.1:%d" % ZMQ_PORT)
         for _ in range(100):
             if wire.listed(program):
                 break
@@ -215,6 +215,8 @@ def loss():
         status = program.stop()
         wire.result(status == 0 and program.balanced(), "stopped %d times and ended: exit status 0, the ledger adds up" % stopper.times,
                     "status %d: %s" % (status, program.text()[-600:]))
+        time.sleep(1)
+        subscriber.send_signal(signal.SIGINT)  # it says what it found
         late = sum(int(n) for n in re.findall(r"(\d+)  dropped: late", program.text()))
         gaps, made = judge(broker, late, program.captured()[2])
         counted = int(re.search(r" gaps=(\d+) ", program.text() + " gaps=-1 ").group(1))
