@@ -5,7 +5,8 @@ enum {
 	ETHERNET_LEN = 14,
 	ETHERTYPE_LEAST = 0x0600,
 	ETHERTYPE_ARP = 0x0806,
-	ARP_LEN = 28, /* of IPv4 over Ethernet */
+	ETHERTYPE_RARP = 0x8035,
+	ARP_HEAD = 8,
 };
 
 static uint64_t end_hash(const struct address *a, uint16_t port)
@@ -160,21 +161,23 @@ static void transport_fill(struct ev_packet *pk, const struct frame *f)
 	}
 }
 
-/* arp_fill reads ARP for IPv4 over Ethernet. */
+/* arp_fill reads ARP for IPv4. */
 static void arp_fill(struct events *out, struct ev_packet *pk, struct bytes in)
 {
 	char room[128];
 	struct text t = TEXT_ON(room);
-	unsigned op;
+	unsigned op, hardware;
 
 	pk->protocol = STR("arp");
-	if (!bytes_has(in, ARP_LEN) || load_be16(in.p + 2) != 0x0800 || in.p[4] != 6 ||
-		in.p[5] != 4)
+	if (!bytes_has(in, ARP_HEAD) || load_be16(in.p + 2) != 0x0800 || in.p[5] != 4)
+		return;
+	hardware = in.p[4]; /* bytes of a link address */
+	if (!bytes_has(in, ARP_HEAD + 2 * (hardware + 4)))
 		return;
 	op = load_be16(in.p + 6);
 	pk->has = PACKET_HAS_SRC | PACKET_HAS_DST;
-	pk->src.ip = bytes_of(in.p + 14, 4);
-	pk->dst.ip = bytes_of(in.p + 24, 4);
+	pk->src.ip = bytes_of(in.p + ARP_HEAD + hardware, 4);
+	pk->dst.ip = bytes_of(in.p + ARP_HEAD + 2 * hardware + 4, 4);
 	if (op == 1) {
 		text_put(&t, "Request who-has ");
 		text_ip(&t, pk->dst.ip);
@@ -184,7 +187,8 @@ static void arp_fill(struct events *out, struct ev_packet *pk, struct bytes in)
 		text_put(&t, "Reply ");
 		text_ip(&t, pk->src.ip);
 		text_put(&t, " is-at ");
-		text_mac(&t, in.p + 8);
+		if (hardware == 6)
+			text_mac(&t, in.p + ARP_HEAD);
 	} else {
 		text_put(&t, "op ");
 		text_u32(&t, op);
@@ -242,7 +246,7 @@ struct ev_packet *packet_event(struct events *out, struct bytes in, const struct
 		pk->data = bytes_of(in.p, cap_len < data_max ? cap_len : data_max);
 	link_fill(out, pk, in, f, facts->link);
 	if (!f->ip_version) {
-		if (pk->ethertype == ETHERTYPE_ARP)
+		if (pk->ethertype == ETHERTYPE_ARP || pk->ethertype == ETHERTYPE_RARP)
 			arp_fill(out, pk, (struct bytes){in.p + pk->net_offset, in.end});
 		return pk;
 	}

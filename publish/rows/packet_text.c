@@ -5,6 +5,7 @@
 enum {
 	TYPE_IPV4 = 0x0800,
 	TYPE_ARP = 0x0806,
+	TYPE_RARP = 0x8035,
 	TYPE_IPV6 = 0x86dd,
 	PROTO_ICMP = 1,
 	PROTO_IGMP = 2,
@@ -26,7 +27,7 @@ static const char *ethertype_name(uint32_t type)
 	} names[] = {{TYPE_IPV4, "IPv4"}, {TYPE_ARP, "ARP"}, {TYPE_IPV6, "IPv6"},
 		{0x8100, "802.1Q"}, {0x88a8, "802.1Q-QinQ"}, {0x8847, "MPLS unicast"},
 		{0x8863, "PPPoE D"}, {0x8864, "PPPoE S"}, {0x888e, "EAPOL"}, {0x88cc, "LLDP"},
-		{0x88f7, "PTP"}, {0x8035, "Reverse ARP"}};
+		{0x88f7, "PTP"}, {TYPE_RARP, "Reverse ARP"}};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (names[i].type == type)
@@ -214,7 +215,7 @@ void packet_text_put(
 {
 	if (style->link)
 		put_link(out, pk);
-	if (pk->src && pk->dst && pk->ethertype == TYPE_ARP)
+	if (pk->src && pk->dst && (pk->ethertype == TYPE_ARP || pk->ethertype == TYPE_RARP))
 		buf_printf(out, "ARP, %s, length %u", pk->info, pk->wire_len - pk->net_offset);
 	else if (pk->src && pk->dst)
 		put_network(out, style, pk);
