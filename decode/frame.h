@@ -54,6 +54,30 @@ static inline bool frame_has_ports(const struct frame *f)
 					      f->ip_proto == IP_PROTO_SCTP);
 }
 
+/* frame_ethertype is the type behind all VLAN tags; 0: the link has none, or an 802.3 length. */
+static inline uint32_t frame_ethertype(const struct frame *f, enum link_type link)
+{
+	uint32_t type;
+
+	if (!f->net || (link != LINK_ETHERNET && link != LINK_LINUX_SLL && link != LINK_LINUX_SLL2))
+		return 0;
+	/* LINUX_SLL2 begins with the type, the others end with it */
+	type = load_be16(f->net - (link == LINK_LINUX_SLL2 && !f->vlans ? 20 : 2));
+	return type < 0x0600 ? 0 : type;
+}
+
+/* frame_ip_len is how many bytes the IP packet had on the wire, by its header.
+ * Takes    f: with ip_version not 0; left: bytes on the wire from the IP header on, which counts for a
+ *          jumbogram and for a length left to the NIC */
+static inline uint32_t frame_ip_len(const struct frame *f, uint32_t left)
+{
+	uint32_t len = load_be16(f->net + (f->ip_version == 6 ? 4 : 2));
+
+	if (len == 0)
+		return left;
+	return f->ip_version == 6 ? 40 + len : len;
+}
+
 /* frame_whole says whether a datagram or segment is there with its ports, though it may be damaged
  * or cut behind them. Takes  rc: what frame_parse returned for it */
 static inline bool frame_whole(const struct frame *f, int rc)

@@ -167,6 +167,28 @@ int app_sources(struct app *app)
 	return rc;
 }
 
+/* intervals_open makes the accounts of --stats. A file is counted by its own time. */
+static int intervals_open(struct app *app, unsigned workers)
+{
+	const struct config *cfg = app->cfg;
+	int rc;
+
+	if (!cfg->stats.interval_s)
+		return 0;
+	app->intervals = calloc(1, sizeof(*app->intervals));
+	rc = app->intervals
+		     ? intervals_init(app->intervals, workers, (uint32_t)cfg->stats.talkers_max,
+			       (unsigned)cfg->stats.talkers, config_source_kind(cfg) == CONFIG_FILE,
+			       worker_now_ns())
+		     : -ENOMEM;
+	if (rc < 0) {
+		free(app->intervals);
+		app->intervals = NULL;
+	}
+	app->setup.intervals = app->intervals;
+	return rc;
+}
+
 int app_workers(struct app *app)
 {
 	const struct config *cfg = app->cfg;
@@ -186,7 +208,7 @@ int app_workers(struct app *app)
 	app->setup.losses = aligned_alloc(64, n * sizeof(*app->setup.losses));
 	app->rings = calloc((size_t)n * (app->publishers_n + 1), sizeof(*app->rings));
 	app->workers = aligned_alloc(64, n * ((sizeof(*app->workers) + 63) / 64 * 64));
-	if (!app->rings || !app->workers || !app->setup.losses) {
+	if (!app->rings || !app->workers || !app->setup.losses || intervals_open(app, n) < 0) {
 		LOG(ERROR, "%u workers: out of memory", n);
 		return -ENOMEM;
 	}
@@ -232,6 +254,9 @@ void app_close(struct app *app)
 		LOG(ERROR, "%u batches did not come back from the sinks", lost);
 	for (unsigned w = app->workers ? app->workers_n : 0; w < app->sources_n; w++)
 		app->sources[w]->ops->close(app->sources[w]);
+	if (app->intervals)
+		intervals_free(app->intervals);
+	free(app->intervals);
 	if (app->savefile)
 		savefile_close(app->savefile);
 	ledger_close(app->ledger);

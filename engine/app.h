@@ -2,6 +2,7 @@
  * back. */
 #pragma once
 
+#include "analyze/interval.h"
 #include "capture/filter.h"
 #include "engine/config/cli.h"
 #include "engine/metrics/monitor.h"
@@ -24,7 +25,8 @@ struct app {
 	struct publisher *publishers[SINKS_MAX];
 	unsigned publishers_n, publishers_started;
 	struct ledger *ledger;
-	struct savefile *savefile; /* -w, or NULL */
+	struct savefile *savefile;   /* -w, or NULL */
+	struct intervals *intervals; /* --stats, or NULL */
 	struct worker_setup setup;
 	struct clock clock;
 	struct source *sources[WORKERS_MAX];

@@ -18,6 +18,14 @@ static uint64_t monotonic_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
 }
 
+static uint64_t realtime_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000ull + (uint64_t)ts.tv_nsec;
+}
+
 /* sinks_ready waits for those that want subscribers first. Returns 0, or -EINTR when a signal came.
  */
 static int sinks_ready(struct app *app)
@@ -184,6 +192,26 @@ static bool asked_again(struct app *app, int timeout_ms)
 	return true;
 }
 
+/* stats_poll ends an interval of --stats when it is time, or when last says so, and hands its report
+ * to worker 0. Returns whether there is nothing more to come. */
+static bool stats_poll(struct app *app, bool last)
+{
+	struct intervals *iv = app->intervals;
+	const struct interval_report *report;
+	uint64_t now_ns;
+
+	if (!iv || atomic_load_explicit(&app->workers[0].stats, memory_order_acquire))
+		return !iv;
+	now_ns = realtime_ns();
+	if (!iv->pending &&
+		(last || now_ns - iv->start_ns >= app->cfg->stats.interval_s * 1000000000ull))
+		intervals_turn(iv, now_ns);
+	report = intervals_collect(iv);
+	if (report)
+		atomic_store_explicit(&app->workers[0].stats, report, memory_order_release);
+	return !iv->pending;
+}
+
 /* stopping says whether the last report should wait no longer: at a stop it has little time, at the
  * end of a source all it needs, unless a signal comes. */
 static bool stopping(struct app *app, uint64_t deadline_ns)
@@ -201,6 +229,22 @@ static bool settle(struct app *app, uint64_t deadline_ns)
 		take_report(app);
 	}
 	return true;
+}
+
+/* last_stats makes a report of what the last interval has so far. */
+static void last_stats(struct app *app, uint64_t deadline_ns)
+{
+	bool turned = false;
+
+	while (app->intervals && !stopping(app, deadline_ns)) {
+		bool idle = !atomic_load_explicit(&app->workers[0].stats, memory_order_acquire) &&
+			    !app->intervals->pending;
+
+		if (idle && turned)
+			return;
+		stats_poll(app, !turned);
+		turned |= idle;
+	}
 }
 
 /* last_report sends the accounts once more as the last event. deadline_ns: 0 = none */
@@ -253,6 +297,7 @@ int app_wait(struct app *app)
 			status = sources_status(app);
 		watch_clock(app);
 		save_status(app); /* the events go on */
+		stats_poll(app, false);
 		if (sinks_status(app) != STATUS_OK)
 			return STATUS_FAILED;
 		if (ring_stopped(app)) {
@@ -260,6 +305,7 @@ int app_wait(struct app *app)
 			return STATUS_FAILED;
 		}
 		if (status >= 0) {
+			last_stats(app, deadline_ns);
 			last_report(app, deadline_ns);
 			return status;
 		}

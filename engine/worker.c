@@ -35,6 +35,9 @@ static void take_packet(struct worker *w, const struct packet *pkt)
 		if (pkt->link == LINK_ETHERNET && feeds_frame(&w->feeds, in, pkt->ts_recv_ns))
 			break;
 		rc = frame_parse(in, pkt->link, &f);
+		if (w->interval)
+			interval_count(w->interval, &f, pkt->link, pkt->wire_len,
+				f.net ? (uint32_t)(f.net - pkt->data) : 0, pkt->ts_recv_ns);
 		if (rc == 0 && f.ip_proto == IP_PROTO_UDP)
 			rc = feeds_datagram(&w->feeds, &f, pkt->ts_recv_ns);
 		else if (rc == 0)
@@ -99,6 +102,8 @@ unsigned worker_do_work(struct worker *w)
 			hist_between(&w->taken, pkts[0].ts_recv_ns, now_ns);
 	}
 	worker_note_losses(w, now_ns);
+	if (w->interval)
+		worker_interval(w);
 	if (w->saver.file)
 		worker_save(w, pkts, n, now_ns);
 	for (int i = 0; i < n; i++)

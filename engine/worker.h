@@ -5,6 +5,7 @@
 #include <stdalign.h>
 #include <stdatomic.h>
 
+#include "analyze/interval.h"
 #include "capture/savefile.h"
 #include "capture/source.h"
 #include "decode/feed/feed.h"
@@ -40,6 +41,7 @@ struct worker_setup {
 	const struct placement *placement;
 	struct ledger *ledger;
 	uint64_t boot_id;
+	struct intervals *intervals;       /* of --stats, or NULL */
 	struct savefile *savefile;         /* what packets are written to, NULL = nothing */
 	struct worker_losses *losses;      /* by worker */
 	const struct clock *clock;         /* how far stamps may be off; NULL = not known */
@@ -59,6 +61,7 @@ struct worker {
 	struct feeds feeds;
 	struct tcp_streams tcp;
 	struct net net;
+	struct interval_worker *interval; /* its own of setup's intervals, or NULL */
 	struct streams *streams;
 	struct stream *ops;
 	struct worker_counts counts;
@@ -75,9 +78,10 @@ struct worker {
 	pthread_t thread;
 	bool started;
 	atomic_bool stop;
-	atomic_int state;                             /* 0 runs, 1 finished */
-	_Atomic(const struct ledger_report *) report; /* to be sent as an event; NULL once it is */
-	_Atomic(int64_t) clock_step_ns;               /* likewise; 0 once it is */
+	atomic_int state;                              /* 0 runs, 1 finished */
+	_Atomic(const struct ledger_report *) report;  /* to be sent as an event; NULL once it is */
+	_Atomic(const struct interval_report *) stats; /* likewise */
+	_Atomic(int64_t) clock_step_ns;                /* likewise; 0 once it is */
 };
 
 /* worker_init prepares worker index with its source (given) and one ring a sink.

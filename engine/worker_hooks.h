@@ -9,6 +9,10 @@ uint64_t worker_now_ns(void); /* CLOCK_REALTIME */
  * loss it was: now and then, because this may be a system call; a gap asks when it is given up. */
 void worker_note_losses(struct worker *w, uint64_t now_ns);
 
+/* worker_interval begins a new interval of --stats when its turn has come, and sends the report that
+ * waits, if any. */
+void worker_interval(struct worker *w);
+
 /* worker_save writes a burst to the savefile. */
 void worker_save(struct worker *w, const struct packet *pkts, int n, uint64_t now_ns);
 

@@ -144,6 +144,28 @@ void worker_note_losses(struct worker *w, uint64_t now_ns)
 		look_for_losses(w, now_ns);
 }
 
+void worker_interval(struct worker *w)
+{
+	const struct interval_report *report =
+		atomic_load_explicit(&w->stats, memory_order_acquire);
+	void *stream;
+
+	interval_begin(w->interval);
+	if (!report)
+		return;
+	stream = net_stream(w, 0);
+	if (stream && w->families >> FAMILY_FLOW & 1) {
+		events_switch(&w->events, stream);
+		w->events.base = (struct event){.ts_recv_ns = report->traffic.ts_end_ns};
+		w->events.sub_seq = 0;
+		events_push(&w->events, EVENT_TRAFFIC)->traffic = report->traffic;
+		events_push(&w->events, EVENT_TALKER)->talker = report->src;
+		events_push(&w->events, EVENT_TALKER)->talker = report->dst;
+		events_flush(&w->events);
+	}
+	atomic_store_explicit(&w->stats, NULL, memory_order_release);
+}
+
 void worker_save(struct worker *w, const struct packet *pkts, int n, uint64_t now_ns)
 {
 	if (n > 0)
@@ -278,6 +300,7 @@ int worker_init(struct worker *w, unsigned index, const struct worker_setup *set
 		.setup = setup,
 		.source = source,
 		.types = types_of(setup->families),
+		.interval = setup->intervals ? &setup->intervals->workers[index] : NULL,
 		.shows = net.packets || net.transactions,
 		.over = config_source_kind(cfg) == CONFIG_FILE, /* it loses nothing meanwhile */
 	};

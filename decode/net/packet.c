@@ -3,7 +3,6 @@
 
 enum {
 	ETHERNET_LEN = 14,
-	ETHERTYPE_LEAST = 0x0600,
 	ETHERTYPE_ARP = 0x0806,
 	ETHERTYPE_RARP = 0x8035,
 	ARP_HEAD = 8,
@@ -60,18 +59,6 @@ static const char *protocol_of(const struct frame *f)
 	return "ip";
 }
 
-/* ethertype_of reads the type that stands in front of the network header, or in front of all for
- * LINUX_SLL2 without tags; 802.3 has a length there. */
-static uint32_t ethertype_of(struct bytes in, const struct frame *f, enum link_type link)
-{
-	uint32_t type;
-
-	if (!f->net || (link != LINK_ETHERNET && link != LINK_LINUX_SLL && link != LINK_LINUX_SLL2))
-		return 0;
-	type = load_be16(link == LINK_LINUX_SLL2 && !f->vlans ? in.p : f->net - 2);
-	return type < ETHERTYPE_LEAST ? 0 : type;
-}
-
 static void link_fill(struct events *out, struct ev_packet *pk, struct bytes in,
 	const struct frame *f, enum link_type link)
 {
@@ -81,23 +68,13 @@ static void link_fill(struct events *out, struct ev_packet *pk, struct bytes in,
 		pk->eth_dst = bytes_of(in.p, 6);
 		pk->eth_src = bytes_of(in.p + 6, 6);
 	}
-	pk->ethertype = ethertype_of(in, f, link);
+	pk->ethertype = frame_ethertype(f, link);
 	pk->net_offset = f->net ? (uint32_t)(f->net - in.p) : 0;
 	tags = f->net && f->vlans ? events_alloc(out, f->vlans * sizeof(*tags)) : NULL;
 	for (unsigned i = 0; tags && i < f->vlans; i++)
 		tags[i] = load_be16(f->net - 4 * (f->vlans - i));
 	pk->vlan_tci = tags;
 	pk->vlan_tci_n = tags ? f->vlans : 0;
-}
-
-/* ip_len is how long the IP packet is on the wire. */
-static uint32_t ip_len(const struct frame *f, uint32_t left)
-{
-	uint32_t len = f->ip_version == 6 ? load_be16(f->net + 4) : load_be16(f->net + 2);
-
-	if (len == 0) /* jumbogram, or left to the NIC */
-		return left;
-	return f->ip_version == 6 ? 40 + len : len;
 }
 
 static void ip_fill(struct ev_packet *pk, const struct frame *f)
@@ -251,7 +228,7 @@ struct ev_packet *packet_event(struct events *out, struct bytes in, const struct
 		return pk;
 	}
 	ip_fill(pk, f);
-	pk->ip_len = ip_len(f, facts->wire_len - pk->net_offset);
+	pk->ip_len = frame_ip_len(f, facts->wire_len - pk->net_offset);
 	pk->protocol = str_of(protocol_of(f));
 	if (f->transport.p)
 		transport_fill(pk, f);

@@ -46,6 +46,8 @@ uint32_t config_families(const struct config *cfg)
 	families &= ~of_packets;
 	if (cfg->feeds_n || !all_text(cfg))
 		return families;
+	if (cfg->stats.interval_s) /* the screen is for reports */
+		return 1u << FAMILY_FLOW;
 	return (families | 1u << FAMILY_PACKET) &
 	       ~(1u << FAMILY_OPS); /* the screen is for packets */
 }

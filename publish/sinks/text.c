@@ -12,6 +12,7 @@
 #include "events/v1/event.pb-c.h"
 #include "publish/rows/message.h"
 #include "publish/rows/packet_text.h"
+#include "publish/rows/report_text.h"
 
 /* text_ctx is the sink_ctx of this sink. */
 struct text_ctx {
@@ -255,6 +256,16 @@ static void put_event(const struct sink_ctx *ctx, struct buf *out, const Protobu
 	buf_char(out, ' ');
 	if (ev->payload_case == EVENTS__V1__EVENT__PAYLOAD_PACKET) {
 		packet_text_put(out, &text->style, ev->packet);
+		return;
+	}
+	if (ev->payload_case == EVENTS__V1__EVENT__PAYLOAD_TRAFFIC) {
+		buf_text(out, "traffic ");
+		traffic_text_put(out, ev->traffic);
+		return;
+	}
+	if (ev->payload_case == EVENTS__V1__EVENT__PAYLOAD_TALKER) {
+		buf_text(out, "talkers ");
+		talker_text_put(out, ev->talker);
 		return;
 	}
 	if (ev->venue[0] || ev->seq)

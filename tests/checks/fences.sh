@@ -18,7 +18,7 @@ forbid() {
 	fi
 }
 
-forbid 'rte_*.h only in capture/, publish/ and engine/' '#include <rte_' 'base/*.[ch]' 'decode/*.[ch]' 'schemas/**'
+forbid 'rte_*.h only in capture/, publish/ and engine/' '#include <rte_' 'base/*.[ch]' 'decode/*.[ch]' 'analyze/*.[ch]' 'schemas/**'
 forbid 'rdkafka.h only in publish/sinks/kafka*.c' '#include <librdkafka' ':!publish/sinks/kafka*.c' ':!tests/**' '*.c' '*.h'
 forbid 'zmq.h only in publish/sinks/zmq.c' '#include <zmq' ':!publish/sinks/zmq.c' ':!tests/**' '*.c' '*.h'
 forbid 'no unbounded string calls' '\b(strcpy|strcat|sprintf|vsprintf|strtok|atoi|gets)\(' '*.c' '*.h'
@@ -26,6 +26,7 @@ forbid 'no volatile between threads' '\bvolatile\b' '*.c' '*.h'
 forbid 'base/ knows nothing above it' '#include "(decode|capture|publish|engine|analyze|events)/' 'base/*.[ch]'
 forbid 'decode/ knows no capture, publish or engine' '#include "(capture|publish|engine)/' 'decode/*.[ch]'
 forbid 'capture/ knows no decode, publish or engine' '#include "(publish|engine)/' 'capture/*.[ch]'
+forbid 'analyze/ knows no capture, publish or engine' '#include "(capture|publish|engine)/' 'analyze/*.[ch]'
 forbid 'publish/ knows no decode, capture or engine' '#include "(capture|engine)/' 'publish/*.[ch]' 'publish/sinks/*.[ch]'
 forbid 'no half-done work is marked' '\b(TODO|FIXME|XXX|HACK)\b' '*.c' '*.h' '*.py' '*.sh' ':!tests/checks/fences.sh'
 

@@ -172,13 +172,13 @@ def pairs_of(row, event):
 class Capture:
     """What the program and tshark make of one capture."""
 
-    def __init__(self, schema, folder, name, *options):
+    def __init__(self, schema, folder, name):
         self.path, self.name = os.path.join(CORPUS, folder, name), f"{folder}/{name}"
         self.facts = facts(self.path)
         self.rows = table(self.path, self.facts)
         out = os.path.join(scratch, "events")
         self.done = subprocess.run([os.path.join(BUILD, "pkt-sniffer"), "-q", "-r", self.path, "-o", "file:" + out, "--events", "net",
-                                    *options], timeout=60, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+                                    "--stats", "3600", "--set", "stats.talkers=100"], timeout=60, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         with open(out, "rb") as file:
             self.events = list(schema.delimited(file.read()))
 
@@ -205,6 +205,44 @@ LEFT_OUT = {"zeek-snap-tcp.pcap", "tcpdump-timestamp_invalid_nano.pcap"}
 
 # a pointer forwards is refused; fragments are not put together; IPv4 behind a link that says IPv6 is read all the same
 DNS_LEFT_OUT = {"tcpdump-dns_fwdptr.pcap", "ndpi-dns_fragmented.pcap", "tcpdump-LINKTYPE_IPV6_invalid.pcap"}
+
+
+PROTO_NAMES = {1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 58: "icmp6", 132: "sctp", 41: "ipv6", 47: "gre", 50: "esp", 51: "ah"}
+
+
+def reports_wrong(capture):
+    """Counts per protocol and talkers against sums over tshark's table."""
+    traffic, talkers = capture.of("traffic"), capture.of("talker")
+    if (len(traffic), len(talkers)) != (1, 2):
+        return [f"{capture.name}: {len(traffic)} TrafficReport and {len(talkers)} TalkerReport"]
+    rows, src, dst = (collections.defaultdict(lambda: [0, 0]) for _ in range(3))
+    for row, event in zip(capture.rows, capture.of("packet")):
+        network = next((name for name in row.get("frame.protocols", "").split(":") if name in ("ip", "ipv6", "arp")), "")
+        named = "arp" if network == "arp" and event.packet.ethertype == 0x806 else "not-ip"
+        if network in ("ip", "ipv6") and outer(row, network + ".src") and event.packet.src.ip:
+            six = network == "ipv6"
+            proto = proto_of(row, six)
+            proto = event.packet.ip_proto if proto is None else proto
+            named = PROTO_NAMES.get(proto, str(proto))
+            size = number(outer(row, "ipv6.plen")) + 40 if six else number(outer(row, "ip.len"))
+            if size == (40 if six else 0):  # left to the card
+                size = event.packet.wire_len - event.packet.net_offset
+            for table_of, end in (src, outer(row, network + ".src")), (dst, outer(row, network + ".dst") or address(event.packet.dst.ip)):
+                table_of[end][0] += 1
+                table_of[end][1] += size
+        rows["proto/" + named][0] += 1
+        rows["proto/" + named][1] += number(row["frame.len"])
+    got = {row.key: [row.packets, row.bytes] for row in traffic[0].traffic.rows}
+    wrong = [] if got == dict(rows) else [f"{capture.name}: traffic {got} instead of {dict(rows)}"]
+    for event, want in zip(talkers, (src, dst)):
+        report = event.talker
+        got = {talker.key: [talker.packets, talker.bytes] for talker in report.talkers}
+        top = [talker.bytes for talker in report.talkers]
+        fits = top == sorted((size for _, size in want.values()), reverse=True)[:100]
+        if not fits or any(want.get(key) != value for key, value in got.items()) or report.approximate or (
+                report.total_packets, report.total_bytes) != tuple(map(sum, zip(*want.values(), (0, 0)))):
+            wrong.append(f"{capture.name}: talkers {got} instead of {dict(want)}")
+    return wrong
 
 
 def plain(name):
@@ -293,12 +331,17 @@ def main():
         totals["values"] += values
         if wrong:
             check(False, f"{capture.name}: packets as tshark has them", f"{len(wrong)}: " + "; ".join(wrong[:3]))
+        wrong = reports_wrong(capture) if "_invalid" not in capture.name else []  # see DNS_LEFT_OUT
+        if wrong:
+            check(False, f"{capture.name}: reports", "; ".join(wrong)[:600])
+        totals["reports"] += not wrong
         if capture.name.split("/")[1] not in DNS_LEFT_OUT:
             wrong, compared = dns_wrong(capture)
             totals["dns"] += compared
             if wrong:
                 check(False, f"{capture.name}: DNS as tshark has it", f"{len(wrong)}: " + "; ".join(wrong[:4]))
     check(totals["dns"] > 300, f"{totals['dns']} DNS transactions: names, types, addresses, times")
+    check(totals["reports"] == totals["captures"], f"traffic by protocol and talkers of {totals['reports']} captures")
     check(totals["captures"] > 200 and totals["values"] > 100000,
           f"{totals['packets']} packets of {totals['captures']} captures: {totals['values']} values compared")
     return failed > 0
