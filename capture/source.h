@@ -117,6 +117,7 @@ struct source_options {
 	uint8_t join_from[4]; /* DPDK: IPv4 address of its reports, 0.0.0.0 none */
 	uint32_t ring_mib;    /* AF_PACKET ring size, of each worker */
 	bool promiscuous;
+	bool outgoing; /* what this host sends too (AF_PACKET; on loopback all comes in) */
 	enum source_timestamps timestamps;
 	bool wait_when_gone;             /* AF_PACKET: an interface that goes is waited for */
 	const struct sock_fprog *fanout; /* AF_PACKET: names the worker of a packet as steer does;

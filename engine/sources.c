@@ -208,6 +208,7 @@ int sources_open(struct source *sources[], unsigned workers, const struct config
 		.join_via = cfg->source.join_via,
 		.ring_mib = (uint32_t)cfg->source.ring_mib,
 		.promiscuous = cfg->source.promiscuous,
+		.outgoing = config_outgoing(cfg),
 		.timestamps = (enum source_timestamps)cfg->source.timestamps,
 		.wait_when_gone = cfg->source.on_gone == ON_GONE_WAIT,
 	};

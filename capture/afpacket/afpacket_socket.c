@@ -32,6 +32,7 @@ struct opening {
 	const struct source_options *opt;
 	struct afpacket_socket *socket;
 	char *error;
+	bool outgoing; /* wanted, and not seen coming in anyway */
 };
 
 static int fail(struct opening *o, int rc, const char *fmt, ...)
@@ -90,6 +91,7 @@ static int iface_check(struct opening *o)
 	o->socket->ifindex = (unsigned)index;
 	if (ioctl(fd, SIOCGIFHWADDR, &req) < 0)
 		return no_interface(o);
+	o->outgoing = o->opt->outgoing && req.ifr_hwaddr.sa_family != ARPHRD_LOOPBACK;
 	switch (req.ifr_hwaddr.sa_family) {
 	case ARPHRD_ETHER:
 	case ARPHRD_LOOPBACK:
@@ -109,8 +111,8 @@ static int iface_check(struct opening *o)
 	}
 }
 
-/* filter_make compiles the filter, and puts in front what drops our own host's packets: kernels
- * before 6.7 give them to a fan-out. */
+/* filter_make compiles the filter, and puts in front what drops our own host's packets, unless they
+ * are wanted: kernels before 6.7 give them to a fan-out. */
 static int filter_make(struct opening *o, struct sock_fprog *out)
 {
 	static const struct sock_filter incoming[] = {
@@ -119,6 +121,7 @@ static int filter_make(struct opening *o, struct sock_fprog *out)
 		BPF_STMT(BPF_RET | BPF_K, 0),
 	};
 	enum { INCOMING = sizeof(incoming) / sizeof(incoming[0]) };
+	size_t in_front = o->outgoing ? 0 : INCOMING;
 	uint32_t accept = o->opt->snaplen ? o->opt->snaplen : ACCEPT;
 	struct sock_filter all = BPF_STMT(BPF_RET | BPF_K, accept);
 	struct sock_fprog prog = {1, &all};
@@ -132,11 +135,11 @@ static int filter_make(struct opening *o, struct sock_fprog *out)
 			return rc;
 		}
 	}
-	out->len = (unsigned short)(INCOMING + prog.len);
+	out->len = (unsigned short)(in_front + prog.len);
 	out->filter = malloc(out->len * sizeof(*out->filter));
 	if (out->filter) {
-		memcpy(out->filter, incoming, sizeof(incoming));
-		memcpy(out->filter + INCOMING, prog.filter, prog.len * sizeof(*prog.filter));
+		memcpy(out->filter, incoming, in_front * sizeof(*incoming));
+		memcpy(out->filter + in_front, prog.filter, prog.len * sizeof(*prog.filter));
 	}
 	if (o->opt->filter)
 		free(prog.filter);
@@ -178,7 +181,7 @@ static int ring_map(struct opening *o)
 	rc = option_set(o, PACKET_VERSION, &version, sizeof(version), "TPACKET_V3");
 	if (rc == 0)
 		rc = option_set(o, PACKET_RESERVE, &reserve, sizeof(reserve), "room for VLAN tags");
-	if (rc == 0)
+	if (rc == 0 && !o->outgoing)
 		rc = option_set(
 			o, PACKET_IGNORE_OUTGOING, &one, sizeof(one), "PACKET_IGNORE_OUTGOING");
 	if (rc < 0)

@@ -28,6 +28,7 @@ struct config_ports {
 /* Words of the rows, in their order there. */
 enum config_recognise { RECOGNISE_AUTO, RECOGNISE_ON, RECOGNISE_OFF };
 enum config_on_gone { ON_GONE_STOP, ON_GONE_WAIT };
+enum config_outgoing { OUTGOING_AUTO, OUTGOING_ON, OUTGOING_OFF };
 enum config_detail { DETAIL_AUTO, DETAIL_NORMAL, DETAIL_QUIET, DETAIL_VERBOSE };
 enum config_dump { DUMP_NONE, DUMP_HEX, DUMP_ASCII };
 enum config_packets { PACKETS_AUTO, PACKETS_ON, PACKETS_OFF };
@@ -116,6 +117,9 @@ enum config_source_kind config_source_kind(const struct config *cfg);
 /* config_families says which families are made: decode.events, where decode.packets is auto as that
  * says. Bits 1 << FAMILY_x. */
 uint32_t config_families(const struct config *cfg);
+
+/* config_outgoing is source.outgoing, where it is auto what else is asked for. */
+bool config_outgoing(const struct config *cfg);
 
 /* config_packet_bytes is how many bytes of a packet its event carries: what a dump needs. */
 uint32_t config_packet_bytes(const struct config *cfg);

@@ -52,6 +52,15 @@ uint32_t config_families(const struct config *cfg)
 	       ~(1u << FAMILY_OPS); /* the screen is for packets */
 }
 
+bool config_outgoing(const struct config *cfg)
+{
+	const uint32_t of_packets = 1u << FAMILY_PACKET | 1u << FAMILY_APP;
+
+	if (cfg->source.outgoing != OUTGOING_AUTO)
+		return cfg->source.outgoing == OUTGOING_ON;
+	return config_families(cfg) & of_packets || cfg->stats.interval_s || *cfg->source.write;
+}
+
 uint32_t config_packet_bytes(const struct config *cfg)
 {
 	if (cfg->show.dump != DUMP_NONE && cfg->decode.packet_bytes == 0)
