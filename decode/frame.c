@@ -214,11 +214,16 @@ uint32_t frame_hash(const struct frame *f)
 	return h ^ h >> 13;
 }
 
+_Static_assert(sizeof(struct frame) % 16 == 0, "frame_parse clears it in pieces of 16");
+
 int frame_parse(struct bytes in, enum link_type link, struct frame *f)
 {
 	size_t header_len;
 
-	*f = (struct frame){0};
+	/* In pieces: as one assignment gcc makes it a `rep stos`, which takes 30 cycles to start. */
+#pragma GCC unroll 16
+	for (size_t i = 0; i < sizeof(*f); i += 16)
+		memset((uint8_t *)f + i, 0, 16);
 	switch (link) {
 	case LINK_ETHERNET:
 		if (!bytes_has(in, 14))

@@ -11,7 +11,7 @@ build=(build-essential cmake ninja-build pkg-config python3 libdpdk-dev librdkaf
 	python3-protobuf python3-zmq iproute2)
 kafka=(openjdk-17-jre-headless maven python3-confluent-kafka)
 test=("${build[@]}" "${kafka[@]}" libcriterion-dev clang-14 clang-format-14 libclang-rt-14-dev llvm-14 libprotobuf-dev
-	libquickfix-dev tshark tcpdump tcpreplay ethtool kcat prometheus valgrind npm procps scdoc man-db zstd util-linux python3-venv)
+	libquickfix-dev iputils-ping bind9-dnsutils curl tshark tcpdump tcpreplay ethtool kcat prometheus valgrind npm procps scdoc man-db zstd util-linux python3-venv)
 
 stack=(buildah debootstrap curl python3-yaml util-linux iproute2)
 

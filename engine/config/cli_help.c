@@ -14,7 +14,8 @@
 static const struct {
 	const char *form, *help;
 } forms[] = {
-	{"pkt-sniffer eth0 [FILTER]", "an interface, readable lines on standard output"},
+	{"pkt-sniffer eth0 [FILTER]",
+		"an interface: a line a packet, a line an event of a feed or of FIX"},
 	{"pkt-sniffer -r FILE [FILTER]",
 		"a capture or message file, plain, .gz or .zst; - is standard input; or a "
 		"directory of captures"},
