@@ -168,7 +168,7 @@ static void put_transport(
 		buf_printf(
 			out, "ICMP6, %s, length %u", said ? pk->info : "[|icmp6]", pk->payload_len);
 	else if (pk->ip_proto == PROTO_IGMP)
-		buf_printf(out, "igmp %s", pk->info);
+		buf_printf(out, style->detail == PACKET_QUIET ? "igmp" : "igmp %s", pk->info);
 	else
 		buf_printf(out, "ip-proto-%u (%s), length %u", pk->ip_proto,
 			proto_name(pk->ip_proto), pk->payload_len);
@@ -206,7 +206,7 @@ static void put_dump(struct buf *out, const struct packet_style *style,
 			continue;
 		buf_printf(out, "%*s", (int)(2 + (16 - n) * 2 + (16 - n) / 2), "");
 		for (size_t i = 0; i < n; i++)
-			buf_char(out, p[i] >= 0x20 && p[i] < 0x7f ? (char)p[i] : '.');
+			buf_char(out, p[i] > 0x20 && p[i] < 0x7f ? (char)p[i] : '.');
 	}
 }
 

@@ -318,6 +318,25 @@ def all_captures(schema):
                 yield Capture(schema, folder, name)
 
 
+def streams(schema, path, *options):
+    """Events by stream, with their numbers there."""
+    out = os.path.join(scratch, "events")
+    subprocess.run([os.path.join(BUILD, "pkt-sniffer"), "-q", "-r", path, "-o", "file:" + out, "--events", "net.packet,net.app", *options],
+                   timeout=60, check=True, stdout=subprocess.DEVNULL)
+    with open(out, "rb") as file:
+        return sorted(schema.row(event) for event in schema.delimited(file.read()))
+
+
+def any_workers(schema):
+    """Streams, numbers and events are the same for any number of workers."""
+    for folder, name in ("mixed", "ndpi-android.pcap"), ("frag", "ndpi-dns_fragmented.pcap"):
+        path = os.path.join(CORPUS, folder, name)
+        for buckets in "1", "8":
+            one, three = (streams(schema, path, "--workers", workers, "--set", "decode.buckets=" + buckets) for workers in "13")
+            check(one == three and len(one) > 5 and (len({row[0] for row in one}) > 1) == (buckets == "8"),
+                  f"{name}: {buckets} streams are the same for three workers", f"{len(one)} and {len(three)} events")
+
+
 def main():
     if not os.path.isdir(CORPUS):
         print("skip - net: no captures (set PCAP_CORPUS)")
@@ -340,6 +359,7 @@ def main():
             totals["dns"] += compared
             if wrong:
                 check(False, f"{capture.name}: DNS as tshark has it", f"{len(wrong)}: " + "; ".join(wrong[:4]))
+    any_workers(schema)
     check(totals["dns"] > 300, f"{totals['dns']} DNS transactions: names, types, addresses, times")
     check(totals["reports"] == totals["captures"], f"traffic by protocol and talkers of {totals['reports']} captures")
     check(totals["captures"] > 200 and totals["values"] > 100000,
