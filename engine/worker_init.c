@@ -154,7 +154,7 @@ void worker_interval(struct worker *w)
 	if (!report)
 		return;
 	stream = net_stream(w, 0);
-	if (stream && w->families >> FAMILY_FLOW & 1) {
+	if (stream && w->setup->families >> FAMILY_FLOW & 1) {
 		events_switch(&w->events, stream);
 		w->events.base = (struct event){.ts_recv_ns = report->traffic.ts_end_ns};
 		w->events.sub_seq = 0;
@@ -300,7 +300,6 @@ int worker_init(struct worker *w, unsigned index, const struct worker_setup *set
 		.setup = setup,
 		.source = source,
 		.types = types_of(setup->families),
-		.interval = setup->intervals ? &setup->intervals->workers[index] : NULL,
 		.shows = net.packets || net.transactions,
 		.over = config_source_kind(cfg) == CONFIG_FILE, /* it loses nothing meanwhile */
 	};
@@ -326,6 +325,8 @@ int worker_init(struct worker *w, unsigned index, const struct worker_setup *set
 	rc = net_init(&w->net, &net, net_stream, w, &w->events);
 	if (rc < 0)
 		goto free_tcp;
+	if (setup->intervals)
+		w->interval = &setup->intervals->workers[index];
 	if (setup->savefile)
 		rc = saver_open(&w->saver, setup->savefile);
 	if (rc < 0)
