@@ -160,7 +160,8 @@ def check_dig(folder):
            "dig: name, id, status and addresses of each answer", f"{found} {want}")
     spent = [int(ms) for text in said for ms in re.findall(r"Query time: (\d+) msec", text)]
     rtts = [dns.rtt_ns for dns in of(events, "dns") if dns.answered]
-    result(len(spent) == len(rtts) == 2 and all(20e6 <= rtt <= (ms + 1) * 1e6 for rtt, ms in zip(rtts, spent)),
+    # the server waits 20 ms; dig begins to count when it has sent, which may be late on a loaded machine
+    result(len(spent) == len(rtts) == 2 and all(20e6 <= rtt <= (ms + 20) * 1e6 for rtt, ms in zip(rtts, spent)),
            "dig: the time of each answer", f"{rtts} {spent}")
     result("silent" in lost and [item for item in found[2:] if item[0] == "silent.example.com" and not item[4]] != [],
            "dig: a question without an answer is one too", f"{found}")
