@@ -32,7 +32,8 @@ static void take_packet(struct worker *w, const struct packet *pkt)
 		worker_round(w, pkt->round);
 	switch (pkt->kind) {
 	case PACKET_FRAME:
-		if (pkt->link == LINK_ETHERNET && feeds_frame(&w->feeds, in, pkt->ts_recv_ns))
+		if (!w->interval && pkt->link == LINK_ETHERNET &&
+			feeds_frame(&w->feeds, in, pkt->ts_recv_ns))
 			break;
 		rc = frame_parse(in, pkt->link, &f);
 		if (w->interval)

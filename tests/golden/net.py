@@ -337,6 +337,21 @@ def any_workers(schema):
                   f"{name}: {buckets} streams are the same for three workers", f"{len(one)} and {len(three)} events")
 
 
+def feeds_count_too(schema):
+    """Packets that a feed takes are in the reports as well."""
+    path = os.path.join(os.path.dirname(CORPUS), "market", "cme-mdp3-sbe-v1.6.pcapng")
+    out = os.path.join(scratch, "events")
+    subprocess.run([os.path.join(BUILD, "pkt-sniffer"), "-q", "-r", path, "-o", "file:" + out, "--events", "md.trade,net.flow", "--stats",
+                    "3600"], timeout=60, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with opened(path + ".packets.csv") as rows, open(out, "rb") as file:
+        lengths = [int(row["frame.len"]) for row in csv.DictReader(rows)]
+        events = list(schema.delimited(file.read()))
+    reports = [event.traffic for event in events if event.WhichOneof("payload") == "traffic"]
+    check([(report.packets, report.bytes) for report in reports] == [(len(lengths), sum(lengths))] and
+          any(event.WhichOneof("payload") == "trade" for event in events), f"{len(lengths)} packets of a feed are in the report of traffic",
+          str([(report.packets, report.bytes) for report in reports]))
+
+
 def main():
     if not os.path.isdir(CORPUS):
         print("skip - net: no captures (set PCAP_CORPUS)")
@@ -360,6 +375,7 @@ def main():
             if wrong:
                 check(False, f"{capture.name}: DNS as tshark has it", f"{len(wrong)}: " + "; ".join(wrong[:4]))
     any_workers(schema)
+    feeds_count_too(schema)
     check(totals["dns"] > 300, f"{totals['dns']} DNS transactions: names, types, addresses, times")
     check(totals["reports"] == totals["captures"], f"traffic by protocol and talkers of {totals['reports']} captures")
     check(totals["captures"] > 200 and totals["values"] > 100000,
