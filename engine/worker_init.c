@@ -316,6 +316,9 @@ int worker_init(struct worker *w, unsigned index, const struct worker_setup *set
 		&w->events);
 	if (rc < 0)
 		goto free_selector;
+	if (w->over)
+		atomic_store_explicit(
+			&setup->losses[index].until_ns, UINT64_MAX, memory_order_relaxed);
 	w->feeds.ctx.losses_known = !source->hides_loss;
 	w->feeds.ctx.ask_losses = ask_losses;
 	w->feeds.ctx.ask_losses_ctx = w;

@@ -173,8 +173,9 @@ def check_files(folder):
     files.decode(b"", "empty.pcap").expect("empty file", 2, "empty.pcap: is empty", "check where it comes from")
     files.decode(b"", stdin=b"").expect("empty standard input", 2, "standard input: is empty")
     files.decode(b"this is a letter, not a capture\n" * 9, "letter.txt").expect("text", 2, "letter.txt", "no known format", "--format")
-    files.decode(b"\x28\xb5\x2f\xfd" + bytes(90), "day.pcap.zst").expect("zstd", 2, "zstdcat FILE | pkt-sniffer -r -")
-    Run("-r", folder, "-o", "null:").expect("a directory", 1, "is a directory", "name one capture file")
+    files.decode(b"\x28\xb5\x2f\xfd" + bytes(90), "day.pcap.zst").expect("zstd", 2, "day.pcap.zst: cut short at byte 0 (unpacked)", "fetch the file again")
+    os.mkdir(os.path.join(folder, "nothing"))
+    Run("-r", os.path.join(folder, "nothing"), "-o", "null:").expect("an empty directory", 2, "nothing: no packet in it", "expected captures")
     for n, text in ((10, "in its header"), (middle + 7, "in a packet's header"), (middle + 40, "in a packet")):
         if n == 10:
             files.decode(pcap[:n], "cut.pcap").expect("pcap cut in its header", 2, "cut.pcap: cut short at byte 0", "fetch the file again")

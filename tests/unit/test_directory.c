@@ -316,7 +316,7 @@ Test(directory, what_is_no_capture_is_left_out_and_what_broke_is_told, .init = w
 	struct source_options opt = read_once;
 	struct outcome out;
 
-	file_put(&text, "8=FIX.4.4\0019=5\00135=0\00110=000\001", 28);
+	file_put(&text, "8=FIX.4.4\0019=5\00135=0\00110=000\001", 27);
 	put("a.pcap", &a, a.len);
 	put("b.pcap", &b, b.len - 3);
 	put(".c.pcap", &b, b.len); /* half copied: rsync */
