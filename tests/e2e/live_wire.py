@@ -205,7 +205,8 @@ def run(what, *tests, tools=("ip", "tcpdump", "tcpreplay", "taskset")):
     """Runs the tests with a wire, and exits; skips by name what cannot run here."""
     global work
     if os.geteuid() != 0 and subprocess.run(["sudo", "-n", "true"], stderr=subprocess.DEVNULL).returncode == 0:
-        os.execvp("sudo", ["sudo", "-n", "--preserve-env=BUILD,PCAP_CORPUS,TESTS_LONG", sys.executable] + sys.argv)
+        os.environ.setdefault("KAFKA_HOME", os.path.expanduser("~/.cache/dpdk-stock-ai/kafka"))  # root has none of its jars
+        os.execvp("sudo", ["sudo", "-n", "--preserve-env=BUILD,KAFKA_HOME,PCAP_CORPUS,TESTS_LONG", sys.executable] + sys.argv)
     for tool in tools:
         if not shutil.which(tool):
             print("skip - %s: no %s" % (what, tool))

@@ -34,7 +34,8 @@ class Subscriber(threading.Thread):
     def run(self):
         while True:
             try:
-                self.batches.append((time.monotonic(), self.schema.EventBatch.FromString(self.socket.recv_multipart()[1])))
+                body = self.socket.recv_multipart()[1]
+                self.batches.append((time.monotonic(), self.schema.EventBatch.FromString(body)))
             except self.zmq.Again:
                 if self.over:
                     break
