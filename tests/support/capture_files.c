@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "tests/support/capture_files.h"
 
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <zlib.h>
@@ -128,6 +129,17 @@ void ng_packet(struct file *f, uint32_t interface, uint64_t units, const void *d
 	file_put(&body, data, caplen);
 	ng_block(f, 6, body.bytes, body.len);
 	file_free(&body);
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)st, (void)type, (void)ftw;
+	return remove(path);
+}
+
+void folder_remove(const char *path)
+{
+	nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 struct file file_gzip(const struct file *f)

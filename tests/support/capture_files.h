@@ -34,6 +34,9 @@ void ng_interface(
 void ng_packet(struct file *f, uint32_t interface, uint64_t units, const void *data,
 	uint32_t caplen, uint32_t wire_len);
 
+/* folder_remove removes a folder with all that is in it. */
+void folder_remove(const char *path);
+
 /* gzip returns f compressed as one member. */
 struct file file_gzip(const struct file *f);
 /* file_zstd returns f compressed as one frame without a checksum. */

@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <criterion/criterion.h>
 #include <errno.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -20,15 +19,9 @@ static void work_make(void)
 	cr_assert_not_null(mkdtemp(work));
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
-}
-
 static void work_remove(void)
 {
-	nftw(work, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	folder_remove(work);
 }
 
 static void put(const char *name, const struct file *f, size_t len)

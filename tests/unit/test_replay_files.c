@@ -22,15 +22,9 @@ static void work_make(void)
 	cr_assert_not_null(mkdtemp(work));
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st, (void)type, (void)ftw;
-	return remove(path);
-}
-
 static void work_remove(void)
 {
-	nftw(work, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	folder_remove(work);
 }
 
 static const char *write_file(const char *name, const void *bytes, size_t len)
