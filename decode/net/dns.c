@@ -293,14 +293,22 @@ static void record_text(struct text *t, struct bytes in, const struct record *r)
 	}
 }
 
+/* opcode_text writes nothing for a query, and a number for what has no name. */
+static void opcode_text(struct text *t, unsigned opcode)
+{
+	static const char *const opcodes[16] = {
+		"", " inv_q", " stat", [4] = " notify", " update", " dso"};
+
+	if (opcodes[opcode]) {
+		text_put(t, opcodes[opcode]);
+		return;
+	}
+	text_put(t, " op");
+	text_u32(t, opcode);
+}
+
 static void question_text(struct text *t, const struct dns_message *m)
 {
-	static const char *const opcodes[] = {
-		"", " inv_q", " stat", " op3", " notify", " update", " dso"};
-	unsigned opcode = m->flags >> 11 & 15;
-
-	if (opcode < sizeof(opcodes) / sizeof(*opcodes))
-		text_put(t, opcodes[opcode]);
 	if (m->flags & 0x0100) /* recursion desired */
 		text_char(t, '+');
 	if (m->flags & 0x0010)
@@ -354,6 +362,7 @@ static void answer_text(struct text *t, const struct dns_message *m)
 void dns_info(struct text *t, const struct dns_message *m)
 {
 	text_u32(t, m->id);
+	opcode_text(t, dns_opcode(m->flags));
 	if (dns_is_answer(m))
 		answer_text(t, m);
 	else

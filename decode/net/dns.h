@@ -31,6 +31,12 @@ static inline bool dns_is_answer(const struct dns_message *m)
 	return m->flags >> 15;
 }
 
+/* dns_opcode is what is asked for: 0 = query. */
+static inline unsigned dns_opcode(uint16_t flags)
+{
+	return flags >> 11 & 15;
+}
+
 /* dns_parse reads the header, the questions and the answers; what stands behind them is not looked
  * at.
  *
@@ -47,7 +53,7 @@ void dns_name_text(struct text *t, const uint8_t *name, size_t len);
 void dns_type_text(struct text *t, uint16_t type);
 
 /* dns_info writes the message in one line as tcpdump does: "4242+ A? example.com.",
- * "4242 1/0/0 A 192.0.2.1". */
+ * "4242 1/0/0 A 192.0.2.1", "4242 notify SOA? example.com.". */
 void dns_info(struct text *t, const struct dns_message *m);
 
 /* dns_answers gives ev its answers as text: at most DNS_ANSWERS_MAX. ev is the newest event of out.

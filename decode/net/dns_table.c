@@ -18,13 +18,13 @@ static bool address_equal(const struct address *a, const struct address *b)
 }
 
 static struct dns_question *find(const struct dns_table *table, uint32_t slot,
-	const struct address *client, const struct address *server, uint16_t id)
+	const struct address *client, const struct address *server, const struct dns_message *m)
 {
 	for (uint32_t i = table->slots[slot]; i; i = table->questions[i - 1].next) {
 		struct dns_question *q = &table->questions[i - 1];
 
-		if (q->id == id && address_equal(&q->client, client) &&
-			address_equal(&q->server, server))
+		if (q->id == m->id && dns_opcode(q->flags) == dns_opcode(m->flags) &&
+			address_equal(&q->client, client) && address_equal(&q->server, server))
 			return q;
 	}
 	return NULL;
@@ -106,6 +106,7 @@ static void give_up(struct dns_table *table, struct events *out, struct dns_ques
 	ev->qclass = q->qclass;
 	ev->id = q->id;
 	ev->flags = q->flags;
+	ev->opcode = dns_opcode(q->flags);
 	ev->over_tcp = q->over_tcp;
 	ev->flow_id = q->flow_id;
 	ends_fill(out, ev, &q->client, &q->server, q->ip_version);
@@ -121,7 +122,7 @@ static void question_take(struct dns_table *table, struct events *out, const str
 	const struct dns_message_at *at)
 {
 	uint32_t slot = slot_of(table, at->src, at->dst, m->id), index;
-	struct dns_question *q = find(table, slot, at->src, at->dst, m->id);
+	struct dns_question *q = find(table, slot, at->src, at->dst, m);
 
 	if (q) { /* asked again: the wait began with the first */
 		table->counts.joined++;
@@ -157,12 +158,13 @@ static void answer_take(struct dns_table *table, struct events *out, const struc
 	const struct dns_message_at *at)
 {
 	uint32_t slot = slot_of(table, at->dst, at->src, m->id);
-	struct dns_question *q = find(table, slot, at->dst, at->src, m->id);
+	struct dns_question *q = find(table, slot, at->dst, at->src, m);
 	struct ev_dns_transaction *ev = push(table, out);
 
 	ev->answered = true;
 	ev->id = m->id;
 	ev->flags = m->flags;
+	ev->opcode = dns_opcode(m->flags);
 	ev->rcode = m->flags & 15;
 	ev->truncated = m->flags >> 9 & 1;
 	ev->over_tcp = at->over_tcp;

@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #include "decode/net/net.h"
 
@@ -217,6 +218,30 @@ Test(net, the_oldest_question_makes_room, .fini = close_net)
 	cr_assert_eq(seen[1].dns.rtt_ns, 0, "an answer whose question is gone");
 	dns(true, 1001, 1, 2ull * S);
 	cr_assert_eq(seen[2].dns.rtt_ns, S - 1);
+}
+
+Test(net, a_message_says_what_it_asks_for)
+{
+	static const char *const words[16] = {"", " inv_q", " stat", " op3", " notify", " update",
+		" dso", " op7", " op8", " op9", " op10", " op11", " op12", " op13", " op14",
+		" op15"};
+	uint8_t m[19] = {0, 1, 0, 0, 0, 1, [12] = 1, 'a', 0, 0, 6, 0, 1}; /* a SOA IN */
+
+	for (unsigned flags = 0; flags < 32; flags++) {
+		char room[64], want[64];
+		struct text t = TEXT_ON(room);
+		struct dns_message parsed;
+		bool answer = flags & 16;
+
+		m[2] = (uint8_t)(flags << 3);
+		cr_assert_eq(dns_parse(bytes_of(m, sizeof(m)), &parsed), 0);
+		cr_assert_eq(dns_opcode(parsed.flags), flags & 15);
+		dns_info(&t, &parsed);
+		room[t.len] = '\0';
+		snprintf(want, sizeof(want), "1%s%s", words[flags & 15],
+			answer ? "- 0/0/0" : " SOA? a.");
+		cr_assert_str_eq(room, want);
+	}
 }
 
 Test(net, a_pointer_leads_backwards_alone)
