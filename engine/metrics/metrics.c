@@ -253,10 +253,14 @@ static void write_clock(FILE *out, const struct clock *clk)
 	head(out, M_CLOCK_STEPS);
 	sample(out, M_CLOCK_STEPS, NULL, atomic_load(&clk->steps));
 	head(out, M_CLOCK_ERROR);
-	for (unsigned i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++)
-		fprintf(out, "%s{%s=\"%s\"} %.9f\n", metrics[M_CLOCK_ERROR].name,
-			metrics[M_CLOCK_ERROR].labels, clocks[i].name,
-			(double)clock_error(clk, clocks[i].source) / 1e9);
+	for (unsigned i = 0; i < sizeof(clocks) / sizeof(clocks[0]); i++) {
+		uint64_t error_ns = clock_error(clk, clocks[i].source);
+
+		if (error_ns)
+			fprintf(out, "%s{%s=\"%s\"} %.9f\n", metrics[M_CLOCK_ERROR].name,
+				metrics[M_CLOCK_ERROR].labels, clocks[i].name,
+				(double)error_ns / 1e9);
+	}
 }
 
 void metrics_write(FILE *out, const struct metrics_view *view)

@@ -1,8 +1,11 @@
 /* The clock of this host: how far it may be off, when it is set, and what batches say of it. */
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include "capture/source.h"
 #include "engine/clock.h"
+#include "engine/metrics/metrics.h"
 #include "tests/support/publish_rig.h"
 
 static struct {
@@ -109,6 +112,42 @@ Test(clock, a_card_is_as_wrong_as_the_system_and_its_distance_from_it)
 	pass(1000000000);
 	clock_look(&clk);
 	cr_assert_eq(clock_error(&clk, TS_Q_HARDWARE), 0);
+}
+
+/* errors_shown writes the samples of metrics for the error of the clocks. */
+static void errors_shown(const struct clock *clk, char shown[256])
+{
+	struct metrics_view view = {.clock = clk};
+	char *text, *at;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	metrics_write(out, &view);
+	fclose(out);
+	shown[0] = '\0';
+	for (at = text; (at = strstr(at, "\npkt_sniffer_clock_error_seconds{")); at++)
+		sscanf(at + 33, "%60[^\n]", shown + strlen(shown));
+	free(text);
+}
+
+Test(clock, metrics_have_no_sample_of_an_error_that_is_not_known)
+{
+	struct clock clk;
+	char shown[256];
+
+	clock_open(&clk, &ops, NULL);
+	errors_shown(&clk, shown);
+	cr_assert_str_eq(shown, "clock=\"system\"} 0.000250000");
+	clk.phc_fd = 77;
+	pass(1000000000);
+	clock_look(&clk);
+	errors_shown(&clk, shown);
+	cr_assert_str_eq(shown, "clock=\"system\"} 0.000250000clock=\"card\"} 0.000250500");
+	host.adjtime_rc = -1;
+	pass(1000000000);
+	clock_look(&clk);
+	errors_shown(&clk, shown);
+	cr_assert_str_eq(shown, "");
 }
 
 Test(clock, a_step_is_told_once_with_its_sign_and_counted)
