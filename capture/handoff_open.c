@@ -18,10 +18,12 @@ static void handoff_wait(struct source *src, unsigned timeout_us)
 	unsigned us = others || hw->at < hw->got ? tenth : timeout_us;
 	struct timespec ts = {us / 1000000, us % 1000000 * 1000L};
 
-	if (hw->inner_runs && hw->at == hw->got)
+	if (hw->inner_runs && hw->at == hw->got) {
 		hw->inner->ops->wait(hw->inner, us);
-	else
+		src->away = hw->inner->away;
+	} else {
 		nanosleep(&ts, NULL);
+	}
 }
 
 /* A packet that was handed on is the owner's once it took it, and held here until then: over all

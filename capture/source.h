@@ -1,6 +1,8 @@
 /* source: where packets come from. Replay, AF_PACKET, DPDK and hand-over look alike. */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "base/bytes.h"
 #include "base/reason.h"
 
@@ -71,6 +73,7 @@ struct source_ops {
 /* source is the common head of every kind; kinds embed it first. */
 struct source {
 	const struct source_ops *ops;
+	atomic_bool away;    /* it waits for its interface to come back; read by any thread */
 	bool hides_loss;     /* it cannot count what it loses: gaps stay undecided */
 	enum source_end end; /* set by burst when it returns 0 for ever after */
 	char error[256];     /* what happened, where, what to do: for end > SOURCE_END and -errno */

@@ -84,7 +84,7 @@ int afpacket_burst(struct source *src, struct packet *pkts, unsigned max)
 
 	if (af->taken && af->left == 0)
 		block_give_back(af);
-	if (src->end != SOURCE_RUNNING || af->away)
+	if (src->end != SOURCE_RUNNING || src->away)
 		return 0;
 	if (af->count_max && af->position >= af->count_max) {
 		src->end = SOURCE_END;

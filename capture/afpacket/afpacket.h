@@ -63,7 +63,6 @@ struct afpacket {
 	unsigned left;    /* packets of current not handed out yet */
 	bool taken;       /* current is ours: give it back when left is 0 */
 	bool gone;        /* the kernel reported an error */
-	bool away;        /* the socket is closed until the interface comes back */
 	int gone_errno;
 	const struct tpacket3_hdr *next;
 	uint64_t position, count_max;

@@ -47,7 +47,7 @@ static void leave(struct afpacket *af)
 	kernel_drops_add(af);
 	afpacket_socket_close(&af->socket);
 	af->gone = false;
-	af->away = true;
+	af->src.away = true;
 	af->current = af->left = 0;
 	pthread_mutex_lock(&g->lock);
 	if (g->away_n++ == 0) {
@@ -101,7 +101,7 @@ static void come_back(struct afpacket *af)
 		af->generation = g->generation;
 		af->socket = g->next[af->index];
 		g->next[af->index] = AFPACKET_NO_SOCKET;
-		af->away = false;
+		af->src.away = false;
 	}
 	pthread_mutex_unlock(&g->lock);
 }
@@ -114,9 +114,9 @@ static void afpacket_wait(struct source *src, unsigned timeout_us)
 	struct timespec t = {timeout_us / 1000000, (long)(timeout_us % 1000000) * 1000};
 	socklen_t len = sizeof(af->gone_errno);
 
-	if (af->away) {
+	if (af->src.away) {
 		come_back(af);
-		if (af->away)
+		if (af->src.away)
 			usleep(timeout_us < AWAY_POLL_US ? timeout_us : AWAY_POLL_US);
 		return;
 	}

@@ -60,12 +60,24 @@ int monitor_workers(struct app *app)
 	return rc;
 }
 
+/* source_away says whether a worker waits for the interface to come back. */
+static bool source_away(const struct app *app)
+{
+	for (unsigned w = 0; w < app->workers_n; w++)
+		if (app->workers[w].source->away)
+			return true;
+	return false;
+}
+
 /* look refreshes what the sinks say; why: what is not ready, a line each. */
 static void look(struct app *app, char why[READY_TEXT])
 {
 	size_t len = 0;
 
 	why[0] = '\0';
+	if (source_away(app))
+		len = (size_t)snprintf(
+			why, READY_TEXT, "interface %s is away\n", app->cfg->source.interface);
 	for (unsigned s = 0; s < app->publishers_n; s++) {
 		struct metrics_sink *sink = &app->monitor.sinks[s];
 		const char *what = NULL;

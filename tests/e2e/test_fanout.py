@@ -9,6 +9,7 @@ import json
 import os
 import re
 import struct
+import sys
 import time
 
 import live_wire as wire
@@ -148,6 +149,13 @@ def numbers(found):
     return {(e.get("channel", 0), int(e["seq"])) for s in found.values() for e in s if "template_id" in e}
 
 
+def ready():
+    """What /readyz says of the programs with 1 and 3 workers, on one line each."""
+    ask = "import urllib.request as u, urllib.error as e\nfor n in (1, 3):\n try: print(u.urlopen('http://127.0.0.1:910%d/readyz' % n, timeout=5).read())\n " \
+          "except e.HTTPError as a: print(a.code, a.read())"
+    return sh(*inside(RIGHT, sys.executable, "-c", ask)).splitlines()
+
+
 def goes_and_comes():
     """The link goes down; the interface does; it is removed, and made again: what was lost meanwhile is our loss."""
     sh(wire.SIM, "--quiet", "--messages", "6000", "--channels", "4", "--instruments", "20", "--lines", "A", "--no-fix",
@@ -156,8 +164,10 @@ def goes_and_comes():
     part = frames // 7
     for i in range(7):
         edit("trip", "part%d" % i, lambda number, frame, i=i: frame if number // part == i or (i == 6 and number >= 7 * part) else None)
-    p = {n: afpacket("trip.%d" % n, "--workers", str(n), "--set", "source.on_gone=wait", *FEEDS) for n in (1, 3)}
+    sh(*inside(RIGHT, "ip", "link", "set", "lo", "up"))
+    p = {n: afpacket("trip.%d" % n, "--workers", str(n), "--set", "source.on_gone=wait", "--metrics", "127.0.0.1:910%d" % n, *FEEDS) for n in (1, 3)}
     send("part0", 5000)
+    said = [ready()]
     sh(*inside(LEFT, "ip", "link", "set", "wire0", "down"))  # the link alone
     time.sleep(.3)
     sh(*inside(LEFT, "ip", "link", "set", "wire0", "up"))
@@ -165,14 +175,20 @@ def goes_and_comes():
     send("part2", 5000)
     sh(*inside(RIGHT, "ip", "link", "set", "wire1", "down"))
     time.sleep(.3)
+    said.append(ready())
     sh(*inside(RIGHT, "ip", "link", "set", "wire1", "up"))
     time.sleep(.6)
+    said.append(ready())
     send("part4", 5000)
     sh(*inside(LEFT, "ip", "link", "delete", "wire0"))
     time.sleep(.3)
+    said.append(ready())
     wire.wire_make()
     time.sleep(.6)
+    said.append(ready())
     send("part6", 5000)
+    here, away = ["b'ready\\n'"] * 2, ["503 b'interface wire1 is away\\n'"] * 2
+    result(said == [here, away, here, away, here], "/readyz is 503 while the interface is away, with 1 worker and with 3", said)
     sent = set().union(*(numbers(replay(name, *FEEDS)) for name in ("part0", "part2", "part4", "part6")))
     ends = {c: [f(seq for channel, seq in sent if channel == c) for f in (min, max)] for c in range(4)}
     missing = {(c, seq) for c, seq in numbers(replay("all", *FEEDS)) - sent if ends[c][0] < seq < ends[c][1]}
