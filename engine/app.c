@@ -9,6 +9,7 @@
 #include "engine/config/feed_spec.h"
 #include "engine/sources.h"
 #include "engine/worker_hooks.h"
+#include "publish/block.h"
 
 /* file_line says whose messages a message file holds: the first feed's named, else Nasdaq's. */
 static struct feed_line file_line(const struct feed_table *table)
@@ -189,6 +190,22 @@ static int intervals_open(struct app *app, unsigned workers)
 	return rc;
 }
 
+/* choose_block settles how rows get to the publishers' cores. */
+static void choose_block(const struct app *app)
+{
+	static const char *const ways[] = {"auto", "streamed", "copied", "in_place"};
+	struct block_choice choice;
+	int cores[2];
+
+	placement_pair(&app->placement, cores);
+	block_choose(&choice, (enum block_way)app->cfg->batch.block, cores);
+	LOG(INFO,
+		"rows go to batches block=%s: %s cores=%d,%d streamed_ns=%lu copied_ns=%lu "
+		"in_place_ns=%lu",
+		ways[choice.way], choice.why, cores[0], cores[1], choice.ns[BLOCK_STREAMED],
+		choice.ns[BLOCK_COPIED], choice.ns[BLOCK_IN_PLACE]);
+}
+
 int app_workers(struct app *app)
 {
 	const struct config *cfg = app->cfg;
@@ -204,6 +221,7 @@ int app_workers(struct app *app)
 	unsigned n = app->workers_n;
 	int rc;
 
+	choose_block(app);
 	app->workers_n = 0;
 	app->setup.losses = aligned_alloc(64, n * sizeof(*app->setup.losses));
 	app->rings = calloc((size_t)n * (app->publishers_n + 1), sizeof(*app->rings));

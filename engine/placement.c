@@ -173,3 +173,18 @@ void placement_take(const struct placement *p, unsigned w)
 	CPU_SET(p->core[w], &own);
 	sched_setaffinity(0, sizeof(own), &own);
 }
+
+void placement_pair(const struct placement *p, int cores[2])
+{
+	cpu_set_t others;
+
+	CPU_ZERO(&others);
+	sched_getaffinity(0, sizeof(others), &others);
+	cores[0] = cores[1] = p->pinned ? p->core[0] : -1;
+	for (int i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, &others)) {
+			if (cores[0] < 0)
+				cores[0] = i;
+			cores[1] = i;
+		}
+}

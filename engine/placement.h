@@ -27,3 +27,8 @@ int placement_make(struct placement *p, const struct config *cfg);
 
 /* placement_take pins the calling thread, which is worker w's. */
 void placement_take(const struct placement *p, unsigned w);
+
+/* placement_pair names a worker's core and one that reads what it writes: of those it may be, the last,
+ * which is as far away as any. Equal where there is one core.
+ * Thread   the main thread, after placement_make */
+void placement_pair(const struct placement *p, int cores[2]);

@@ -33,16 +33,7 @@ void block_by_stores(uint8_t *to, const uint8_t *from)
 		_mm_store_si128(dst + 3, _mm_load_si128(src + 3));
 	}
 }
-
-/* Where another core has read the lines last, AMD streams at least twice as fast as it stores;
- * Intel streams a third slower (docs/performance.md, "What makes it fast"). */
-void block_choose(void)
-{
-	__builtin_cpu_init();
-	block_copy = __builtin_cpu_is("amd") ? block_by_streams : block_by_stores;
-}
 #else
-#include <string.h>
 
 void block_by_streams(uint8_t *to, const uint8_t *from)
 {
@@ -53,10 +44,6 @@ void block_by_stores(uint8_t *to, const uint8_t *from)
 {
 	memcpy(to, from, BLOCK);
 }
-
-void block_choose(void)
-{
-}
 #endif
 
-void (*block_copy)(uint8_t *to, const uint8_t *from) = block_by_stores;
+enum block_way block_way = BLOCK_COPIED;

@@ -4,7 +4,7 @@
 #include "publish/ledger.h"
 #include "publish/stream.h"
 
-/* pool_reclaim takes the whole list of returned batches over. */
+/* pool_reclaim takes the whole list of returned batches over, the oldest on top. */
 static void pool_reclaim(struct batch_pool *pool)
 {
 	struct batch *b = atomic_exchange_explicit(&pool->returned, NULL, memory_order_acquire);
@@ -23,13 +23,15 @@ struct batch *pool_take(struct batch_pool *pool)
 {
 	struct batch *b;
 
-	/* What came back is taken before what was never used: its pages are there and warm. */
-	if (atomic_load_explicit(&pool->returned, memory_order_relaxed))
+	if (!pool->free && pool->fresh >= pool->spread)
 		pool_reclaim(pool);
 	b = pool->free;
-	if (!b)
+	if (b)
+		pool->free = b->next;
+	else if (pool->fresh < pool->n)
+		b = &pool->batches[pool->fresh++];
+	else
 		return NULL;
-	pool->free = b->next;
 	pool->out++;
 	return b;
 }

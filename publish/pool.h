@@ -5,8 +5,10 @@
  *     └── all of it at once ◄── list of returned ◄─┘
  *
  * Many threads push to the list of returned batches, only the worker takes, and always the whole
- * list: so there is no ABA. Pages are touched when a buffer is first used, and the newest buffer
- * is used first: memory follows use, not size. */
+ * list: so there is no ABA. Pages are touched when a buffer is first used, and one that was never
+ * used is the last choice, once 2 MiB of them circulate: memory follows use, not size. So many
+ * circulate because a buffer that was just read lies in the reader's L2, where each line is dearer
+ * to write than in a cache that both cores share, or in memory. */
 #pragma once
 
 #include "publish/batch.h"

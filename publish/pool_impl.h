@@ -6,8 +6,9 @@
 #include "publish/pool.h"
 
 struct batch_pool {
-	struct batch *free; /* the owner's */
+	struct batch *free; /* came back, in this order */
 	unsigned n, out;
+	unsigned fresh, spread; /* the first that was never used; so many circulate at least */
 	uint8_t *memory;
 	size_t memory_len;
 	struct batch *batches;

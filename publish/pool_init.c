@@ -4,6 +4,8 @@
 
 #include "publish/pool_impl.h"
 
+enum { SPREAD = 2 << 20 }; /* bytes */
+
 int batch_pool_open(struct batch_pool **out, unsigned n, uint32_t size)
 {
 	size_t room = ((size_t)size + 4095) & ~(size_t)4095;
@@ -12,6 +14,7 @@ int batch_pool_open(struct batch_pool **out, unsigned n, uint32_t size)
 	if (!pool)
 		return -ENOMEM;
 	*pool = (struct batch_pool){.n = n, .memory_len = n * room};
+	pool->spread = n * room < SPREAD ? n : SPREAD / (unsigned)room;
 	atomic_init(&pool->returned, NULL);
 	pool->batches = calloc(n, sizeof(*pool->batches));
 	if (!pool->batches)
@@ -20,13 +23,9 @@ int batch_pool_open(struct batch_pool **out, unsigned n, uint32_t size)
 		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (pool->memory == MAP_FAILED)
 		goto free_batches;
-	for (unsigned i = n; i-- > 0;) {
-		struct batch *b = &pool->batches[i];
-
-		b->data = pool->memory + i * room;
-		b->pool = pool;
-		b->next = pool->free;
-		pool->free = b;
+	for (unsigned i = 0; i < n; i++) {
+		pool->batches[i].data = pool->memory + i * room;
+		pool->batches[i].pool = pool;
 	}
 	*out = pool;
 	return 0;

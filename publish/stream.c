@@ -90,7 +90,8 @@ static void stream_close(struct streams *ws, struct stream *s)
 		return;
 	b = s->batch ? s->batch : batch_take(ws);
 	facts = (uint32_t)facts_write(ws, s, s->block + s->used);
-	memcpy(b->data + s->copied, s->block, s->used + facts);
+	if (s->block != b->data + s->copied)
+		memcpy(b->data + s->copied, s->block, s->used + facts);
 	b->rows_len = s->copied + s->used;
 	b->len = b->rows_len + facts;
 	b->events = s->events;
@@ -111,6 +112,7 @@ static void stream_close(struct streams *ws, struct stream *s)
 	ws->batches++;
 	hist_between(&ws->latency, s->opened_ns, b->closed_ns);
 	s->used = s->copied = s->events = 0;
+	s->block = s->own;
 	s->batch = NULL;
 	batch_send(ws, s, b);
 }
@@ -143,15 +145,14 @@ void stream_dropped(struct stream *s, enum reason reason, uint64_t events)
 	s->shed = true;
 }
 
-/* block_out moves the full block to the batch and what stands behind it to its front. */
-static void block_out(struct streams *ws, struct stream *s)
+/* block_full goes on to the next block. */
+static void block_full(struct streams *ws, struct stream *s)
 {
 	if (!s->batch)
 		s->batch = batch_take(ws);
-	block_copy(s->batch->data + s->copied, s->block);
-	s->copied += BLOCK;
 	s->used -= BLOCK;
-	memcpy(s->block, s->block + BLOCK, s->used);
+	s->block = block_out(s->own, s->block, s->batch->data + s->copied, s->used);
+	s->copied += BLOCK;
 }
 
 /* make_room closes the batch so that a row of len bytes has room.
@@ -189,7 +190,7 @@ static __attribute__((noinline)) int append_big(
 		s->used += (uint32_t)piece;
 		at += piece;
 		if (s->used >= BLOCK)
-			block_out(ws, s);
+			block_full(ws, s);
 	}
 	return 0;
 }
@@ -218,7 +219,7 @@ static inline int append(struct streams *ws, struct stream *s, const struct even
 		}
 		s->used += (uint32_t)len;
 		if (s->used >= BLOCK)
-			block_out(ws, s);
+			block_full(ws, s);
 	}
 	if (s->events++ == 0)
 		list_append(ws, s, ev->ts_recv_ns);
@@ -246,7 +247,7 @@ static unsigned append_rows(
 		s->events += done;
 		all += done;
 		if (s->used >= BLOCK)
-			block_out(ws, s);
+			block_full(ws, s);
 	}
 	ws->appended += all;
 	return all;

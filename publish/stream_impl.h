@@ -14,11 +14,14 @@ enum {
 	SCRATCH = 16 << 20, /* most bytes of one row; untouched pages cost nothing */
 };
 _Static_assert(FACTS_MAX <= SLACK, "facts are written behind less than a block of rows");
+_Static_assert(
+	SLACK <= FACTS_MAX, "a row that is too much for the batch lies where its facts will");
 
 struct stream {
-	alignas(64) uint8_t block[BLOCK + SLACK];
+	alignas(64) uint8_t own[BLOCK + SLACK];
+	uint8_t *block;               /* that rows are written to: own, or in batch behind copied */
 	uint32_t used;                /* bytes in block; < BLOCK between calls */
-	uint32_t copied;              /* bytes already in batch */
+	uint32_t copied;              /* bytes of full blocks, in batch */
 	uint32_t events;              /* rows in block and batch */
 	struct batch *batch;          /* NULL until the first block is full */
 	uint64_t events_before;       /* events in earlier batches */

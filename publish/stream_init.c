@@ -16,7 +16,6 @@ int streams_open(struct streams **out, const struct streams_options *opt)
 	ws = calloc(1, sizeof(*ws));
 	if (!ws)
 		return -ENOMEM;
-	block_choose();
 	*ws = (struct streams){
 		.linger_ns = opt->linger_ns,
 		.room = opt->batch_bytes - FACTS_MAX,
@@ -124,6 +123,7 @@ struct stream *stream_open(struct streams *ws, const struct stream_spec *spec)
 	s = &ws->streams[ws->streams_n++];
 	facts_fill(&s->facts, spec);
 	s->facts.number = number;
+	s->block = s->own;
 	return s;
 }
 

@@ -259,6 +259,9 @@ def simulated(folder):
     for n, (text, options) in enumerate((("1 event", ("--batch-events", "1")), ("7 events", ("--batch-events", "7")),
                                          ("4 KiB", ("--batch-bytes", "4096")), ("64 KiB", ("--batch-bytes", "65536")))):
         check(f"batches of {text}", path, folder, want, *FEEDS, *options, "--workers", str((1, 4, 2, 4)[n]))
+    for way, workers in ("streamed", 1), ("copied", 2), ("in_place", 1), ("in_place", 4):
+        check(f"blocks {way}, {workers} workers", path, folder, want, *FEEDS, "--set", "batch.block=" + way, "--workers", str(workers),
+              also=lambda _, said, way=way: "" if f"block={way}: as configured" in said else said[-500:])
     all_formats("simulated", frames, 1, folder, want, *FEEDS, thorough=True)
     noticed(frames, folder, want)
     batch_facts(path, folder, want)

@@ -1,6 +1,9 @@
 /* Streams, batches, pool: what an event becomes on its way to the rings. */
+#define _GNU_SOURCE
 #include <criterion/criterion.h>
+#include <sched.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "events/event_write.h"
 #include "events/v1/batch.pb-c.h"
@@ -40,6 +43,15 @@ static void bench_open(struct bench *bench, uint32_t bytes, uint32_t events)
 	cr_assert_eq(streams_open(&bench->ws, &opt), 0);
 	bench->s = stream_open(bench->ws, &spec);
 	cr_assert_not_null(bench->s);
+}
+
+enum { WAYS = BLOCK_WAYS - BLOCK_STREAMED };
+
+/* use_way takes each way for n in turn. Returns which turn */
+static unsigned use_way(unsigned n)
+{
+	block_way = (enum block_way)(BLOCK_STREAMED + n % WAYS);
+	return n / WAYS;
 }
 
 /* next is the oldest batch in the ring, to be let go with taken. */
@@ -202,7 +214,8 @@ Test(batch, sizes_of_1_event_7_events_4_and_64_KiB_give_the_same_rows, .timeout 
 		EVENT_DEFINITION, EVENT_LEDGER, EVENT_STATS};
 	size_t expected_len = 0;
 
-	for (unsigned k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
+	for (unsigned n = 0; n < WAYS * sizeof(sizes) / sizeof(sizes[0]); n++) {
+		unsigned k = use_way(n);
 		struct bench bench;
 		struct fill fill = {.seed = 42, .room = parts, .size = 1 << 20, .skip = 3};
 		size_t len;
@@ -263,7 +276,8 @@ Test(batch, a_vector_gives_the_rows_of_its_events, .timeout = 120)
 		expected_len += event_row_write(expected + expected_len, ev);
 		evs[n++] = ev;
 	}
-	for (unsigned k = 0; k < sizeof(sizes) / sizeof(sizes[0]); k++) {
+	for (unsigned i = 0; i < WAYS * sizeof(sizes) / sizeof(sizes[0]); i++) {
+		unsigned k = use_way(i);
 		struct bench bench;
 
 		bench_open(&bench, sizes[k][0], sizes[k][1]);
@@ -281,7 +295,7 @@ Test(batch, a_vector_gives_the_rows_of_its_events, .timeout = 120)
 	free(fill.room);
 }
 
-Test(batch, an_event_of_any_size_goes_through_until_it_is_too_big, .timeout = 120)
+static void any_size(void)
 {
 	struct bench bench;
 	uint8_t *value = malloc(1 << 17);
@@ -317,6 +331,14 @@ Test(batch, an_event_of_any_size_goes_through_until_it_is_too_big, .timeout = 12
 	cr_assert_gt(batched, 500);
 	free(value);
 	bench_close(&bench);
+}
+
+Test(batch, an_event_of_any_size_goes_through_until_it_is_too_big, .timeout = 120)
+{
+	for (unsigned n = 0; n < WAYS; n++) {
+		use_way(n);
+		any_size();
+	}
 }
 
 Test(batch, what_was_too_big_is_told_in_the_next_batch)
@@ -534,4 +556,94 @@ Test(batch, a_block_goes_out_whole_whatever_the_way)
 	}
 	free(from);
 	free(to);
+}
+
+/* The newest that came back lies in the cache of the core that read it. */
+Test(batch, a_pool_lets_2_MiB_circulate_and_takes_the_oldest_back_first)
+{
+	enum { N = 100, CIRCULATE = 32 };
+	struct batch_pool *pool;
+	struct batch *first[N], *b;
+
+	cr_assert_eq(batch_pool_open(&pool, N, 65536), 0);
+	for (unsigned i = 0; i < 3 * N; i++) {
+		b = pool_take(pool);
+		if (i < CIRCULATE) {
+			for (unsigned k = 0; k < i; k++)
+				cr_assert_neq(b, first[k]);
+			first[i] = b;
+		}
+		cr_assert_eq(b, first[i % CIRCULATE], "turn %u", i);
+		b->owner = NULL;
+		atomic_store(&b->refs, 1);
+		batch_done(b);
+	}
+	for (unsigned i = 0; i < N; i++) {
+		first[i] = pool_take(pool);
+		cr_assert_not_null(first[i], "all of them can be had");
+		first[i]->owner = NULL;
+		atomic_store(&first[i]->refs, 1);
+	}
+	cr_assert_null(pool_take(pool));
+	for (unsigned i = 0; i < N; i++)
+		batch_done(first[i]);
+	cr_assert_eq(pool_out(pool), 0);
+	batch_pool_close(pool);
+}
+
+Test(batch, the_way_of_blocks_is_the_one_whose_median_is_least)
+{
+	uint64_t ns[BLOCK_WAYS][BLOCK_ROUNDS] = {
+		[BLOCK_STREAMED] = {6000, 6100, 90000, 5900, 80000},
+		[BLOCK_COPIED] = {2900, 70000, 3000, 3100, 95000},
+		[BLOCK_IN_PLACE] = {1, 2, 57000, 58000, 59000},
+	};
+	struct block_choice choice;
+
+	block_best(&choice, ns, BLOCK_ROUNDS);
+	cr_assert_eq(choice.way, BLOCK_COPIED);
+	cr_assert_eq(choice.ns[BLOCK_STREAMED], 6100);
+	cr_assert_eq(choice.ns[BLOCK_COPIED], 3100);
+	cr_assert_eq(choice.ns[BLOCK_IN_PLACE], 57000);
+
+	/* the rounds of each way are sorted now: of three, in place is the best */
+	block_best(&choice, ns, 3);
+	cr_assert_eq(choice.way, BLOCK_IN_PLACE);
+
+	block_best(&choice, ns, 0);
+	cr_assert_eq(choice.way, BLOCK_STREAMED, "nothing was measured");
+	cr_assert_eq(choice.ns[BLOCK_STREAMED], 0);
+}
+
+Test(batch, the_way_of_blocks_is_as_told_or_measured_in_little_time, .timeout = 60)
+{
+	struct block_choice choice;
+	struct timespec from, to;
+	cpu_set_t before, after;
+	int cores[2] = {-1, -1};
+
+	sched_getaffinity(0, sizeof(before), &before);
+	for (int i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, &before))
+			cores[cores[0] >= 0] = i;
+	for (enum block_way way = BLOCK_STREAMED; way < BLOCK_WAYS; way++) {
+		block_choose(&choice, way, cores);
+		cr_assert_eq(block_way, way);
+		cr_assert_eq(choice.ns[way], 0);
+	}
+	block_choose(&choice, BLOCK_AUTO, (int[]){cores[0], cores[0]});
+	cr_assert_eq(block_way, BLOCK_IN_PLACE, "nothing crosses to another core");
+	if (cores[1] < 0)
+		cr_skip_test("one core");
+	clock_gettime(CLOCK_MONOTONIC, &from);
+	block_choose(&choice, BLOCK_AUTO, cores);
+	clock_gettime(CLOCK_MONOTONIC, &to);
+	cr_expect_lt((to.tv_sec - from.tv_sec) * 1000 + (to.tv_nsec - from.tv_nsec) / 1000000, 500,
+		"20 ms, and what a busy machine adds");
+	cr_assert_eq(choice.way, block_way);
+	cr_assert(block_way > BLOCK_AUTO && block_way < BLOCK_WAYS);
+	for (int way = BLOCK_STREAMED; way < BLOCK_WAYS; way++)
+		cr_assert(!choice.ns[way] || choice.ns[way] >= choice.ns[block_way]);
+	sched_getaffinity(0, sizeof(after), &after);
+	cr_assert(CPU_EQUAL(&before, &after), "the thread is where it was");
 }
