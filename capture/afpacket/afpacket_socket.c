@@ -19,7 +19,8 @@
 #include "decode/frame.h"
 
 enum {
-	RING_MIB = 64, /* when nobody says: 512 blocks, so half a second of slow traffic */
+	RING_MIB = 64, /* when nobody says: 512 blocks, so half a second below 128 MB/s. Blocks
+			* cannot be smaller, or merged frames are cut, nor stay open for longer */
 	RING_MIB_MAX = 4096,
 	FRAME = 2048,  /* the kernel wants one; with version 3 it limits nothing */
 	RETIRE_MS = 1, /* a block with packets is handed over after this time */
