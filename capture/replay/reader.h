@@ -144,6 +144,25 @@ static inline int reader_next(
 	return 0;
 }
 
+/* reader_records reads packets in a row as far as they are in memory; pkts[i] gets seq + i and
+ * round. It stops at what is not plainly a packet: reader_next goes on. Returns  how many */
+static inline unsigned reader_records(
+	struct reader *r, struct packet *pkts, unsigned max, uint64_t seq, uint16_t round)
+{
+	const struct format *format = r->format;
+	unsigned n = 0;
+
+	if (!r->started || r->end != SOURCE_RUNNING || r->in.skip)
+		return 0;
+	for (; n < max; n++) {
+		pkts[n] = (struct packet){
+			.seq = seq + n, .kind = (uint8_t)format->kind, .round = round};
+		if (format->next(r, &pkts[n]) != STEP_PACKET)
+			break;
+	}
+	return n;
+}
+
 /* link_normal folds what files call the same link type: raw IP has three numbers. */
 static inline uint16_t link_normal(uint32_t link)
 {

@@ -121,6 +121,8 @@ static struct replay *replay_make(const struct source_options *opt, char error[2
 	r->src.ops = &replay_ops;
 	r->file.in.fd = -1;
 	r->opt = *opt;
+	if (opt->snaplen >= CAPLEN_MAX) /* no packet is longer */
+		r->opt.snaplen = 0;
 	r->use.filter = opt->filter;
 	r->pace = opt->speed > 0 ? 1 / opt->speed : 0;
 	return r;

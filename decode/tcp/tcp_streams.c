@@ -160,7 +160,8 @@ int tcp_streams_text(
 
 void tcp_streams_round(struct tcp_streams *ss, uint32_t round)
 {
-	tcp_reset(&ss->tcp);
+	if (ss->tcp.dirs_n > 0) /* else it is as tcp_reset left it */
+		tcp_reset(&ss->tcp);
 	ss->fix.round = round;
 }
 
