@@ -2,6 +2,7 @@
 #include "decode/feed/channel.h"
 
 #include "decode/feed/session_name.h"
+#include "decode/feed/short_way.h"
 
 enum { WILD_JUMP = 1 << 20 }; /* sequence units */
 
@@ -23,17 +24,10 @@ static uint64_t packet_last(const struct feed_packet *pkt)
 	return pkt->seq + (pkt->count ? pkt->count - 1 : 0);
 }
 
-static uint8_t head_len(const struct feed_packet *pkt)
-{
-	size_t len = bytes_len(pkt->messages);
-
-	return len < CHANNEL_HEAD ? (uint8_t)len : CHANNEL_HEAD;
-}
-
 int channel_compare(const struct channel *ch, const struct feed_packet *pkt, uint8_t line)
 {
 	uint32_t slot = pkt->seq % CHANNEL_RECENT;
-	uint8_t len = head_len(pkt);
+	uint8_t len = channel_head_len(pkt);
 
 	if (pkt->kind != FEED_DATA || ch->recent[slot].seq != pkt->seq ||
 		ch->recent[slot].line == line)
@@ -43,23 +37,6 @@ int channel_compare(const struct channel *ch, const struct feed_packet *pkt, uin
 	if (!len)
 		return 0;
 	return memcmp(ch->recent[slot].head, pkt->messages.p, len) == 0 ? 1 : -1;
-}
-
-/* remember keeps when and on which line a packet first came; lead measures by how much its copy was
- * later. */
-static void remember(struct channel *ch, const struct feed_packet *pkt, const struct arrival *at)
-{
-	uint32_t slot = pkt->seq % CHANNEL_RECENT;
-
-	ch->recent[slot].seq = pkt->seq;
-	ch->recent[slot].ts_recv_ns = at->ts_recv_ns;
-	ch->recent[slot].line = at->line;
-	ch->recent[slot].head_len = head_len(pkt);
-	if (ch->recent[slot].head_len == CHANNEL_HEAD)
-		memcpy(ch->recent[slot].head, pkt->messages.p, CHANNEL_HEAD);
-	else if (ch->recent[slot].head_len)
-		memcpy(ch->recent[slot].head, pkt->messages.p, ch->recent[slot].head_len);
-	ch->lines[at->line].first++;
 }
 
 static void lead(struct channel *ch, const struct feed_packet *pkt, const struct arrival *at)
@@ -110,23 +87,6 @@ static uint64_t losses_since(const struct channel_context *ctx, uint64_t ts_ns)
 	while (n-- && ctx->moves[--i % CHANNEL_MOVES].noticed_ns + 2 * MOVE_NS > ts_ns)
 		before = ctx->moves[i % CHANNEL_MOVES].before;
 	return ctx->losses - before;
-}
-
-static inline void set_base(struct channel_context *ctx, struct channel *ch, uint64_t seq,
-	uint64_t ts_recv_ns, uint64_t ts_send_ns, uint16_t feed)
-{
-	struct event *base = &ctx->out->base;
-
-	events_switch(ctx->out, ch->stream);
-	ctx->out->symbols = ch->state.symbols;
-	base->ts_recv_ns = ts_recv_ns;
-	base->ts_send_ns = ts_send_ns;
-	base->venue = (struct str){ch->venue, ch->venue_len};
-	base->channel = ch->number;
-	base->seq = seq;
-	base->flags = ch->stale ? EVENT_FLAG_STALE : 0;
-	base->feed = feed;
-	ctx->out->sub_seq = 0;
 }
 
 static struct str session_of(const struct channel *ch)
@@ -182,7 +142,7 @@ static void give_up(struct channel_context *ctx, struct channel *ch, uint64_t un
 	uint32_t cause = gap_cause(ctx, ch, &moved);
 	struct event *ev;
 
-	set_base(ctx, ch, ch->next, ch->ts_recv_ns, 0, 0);
+	channel_base(ctx, ch, ch->next, ch->ts_recv_ns, 0, 0);
 	ev = events_push(ctx->out, EVENT_GAP);
 	ev->flags |= EVENT_FLAG_LAST;
 	ev->gap.first_missing = ch->next;
@@ -282,28 +242,13 @@ static inline uint32_t decode_run(struct channel_context *ctx, struct channel *c
 	return n + 1;
 }
 
-/* decode_messages delivers a packet whose first sequence is not ahead: the part that is new.
- * A packet of numbered messages that ends early leaves next at what is missing. */
-static inline void decode_messages(
-	struct channel_context *ctx, struct channel *ch, const struct feed_packet *pkt)
+/* decode_numbered decodes messages from seq on, which is next. A packet that ends early leaves next
+ * at what is missing. */
+static inline void decode_numbered(struct channel_context *ctx, struct channel *ch, struct bytes in,
+	uint64_t seq, uint64_t end)
 {
-	struct bytes in = pkt->messages;
-	uint64_t seq = pkt->seq, end = pkt->seq + pkt->count;
-	bool whole = true;
+	bool whole;
 
-	if (ch->state.protocol->seq_unit == SEQ_PACKET) {
-		while (whole && bytes_len(in) > 0)
-			decode_run(ctx, ch, &in, UINT32_MAX, &whole);
-		ch->next = end;
-		return;
-	}
-	for (; seq < ch->next; seq++) {
-		ctx->counts.messages_in++;
-		ctx->counts.message_dropped[gap_overlaps(ch, seq, seq) ? REASON_late
-								       : REASON_duplicate]++;
-		if (ch->state.protocol->skip(&in) < 0)
-			return;
-	}
 	while (seq < end) {
 		ctx->out->base.seq = seq;
 		ctx->out->sub_seq = 0;
@@ -321,28 +266,50 @@ static inline void decode_messages(
 		count_lie(ctx, ch, in);
 }
 
-/* day_of moves the venue's midnight on when ts_recv_ns has left the day it was computed for. */
-static void day_of(struct channel *ch, uint64_t ts_recv_ns)
+void channel_rest(struct channel_context *ctx, struct channel *ch, struct bytes in, uint64_t seq,
+	uint64_t end, uint32_t n, int rc)
 {
-	struct feed_state *st = &ch->state;
+	bool whole = rc == 0 || decode_refused(ctx, ch, &in, (enum reason) - rc);
 
-	if (st->protocol->timezone &&
-		(ts_recv_ns >= st->next_midnight_ns || ts_recv_ns < st->midnight_ns))
-		st->midnight_ns =
-			tz_midnight(st->protocol->timezone, ts_recv_ns, &st->next_midnight_ns);
+	if (ch->state.protocol->seq_unit == SEQ_PACKET) {
+		while (whole && bytes_len(in) > 0)
+			decode_run(ctx, ch, &in, UINT32_MAX, &whole);
+		ch->next = end;
+		return;
+	}
+	seq += n + (rc < 0);
+	ch->next = whole ? seq : seq - 1;
+	if (whole)
+		decode_numbered(ctx, ch, in, seq, end);
 }
 
-static inline __attribute__((always_inline)) void deliver(struct channel_context *ctx,
-	struct channel *ch, const struct feed_packet *pkt, const struct arrival *at)
+/* decode_new delivers of a packet that is not ahead the part that is new. */
+static void decode_new(
+	struct channel_context *ctx, struct channel *ch, const struct feed_packet *pkt)
 {
-	day_of(ch, at->ts_recv_ns);
-	set_base(ctx, ch, pkt->seq, at->ts_recv_ns, pkt->ts_send_ns, at->feed);
+	struct bytes in = pkt->messages;
+	uint64_t seq = pkt->seq;
+
+	for (; seq < ch->next; seq++) {
+		ctx->counts.messages_in++;
+		ctx->counts.message_dropped[gap_overlaps(ch, seq, seq) ? REASON_late
+								       : REASON_duplicate]++;
+		if (ch->state.protocol->skip(&in) < 0)
+			return;
+	}
+	channel_rest(ctx, ch, in, seq, pkt->seq + pkt->count, 0, 0);
+}
+
+static void deliver(struct channel_context *ctx, struct channel *ch, const struct feed_packet *pkt,
+	const struct arrival *at)
+{
+	channel_base(ctx, ch, pkt->seq, at->ts_recv_ns, pkt->ts_send_ns, at->feed);
+	channel_day(ch, at->ts_recv_ns);
 	ctx->counts.packets_out++;
-	if (pkt->kind == FEED_DATA)
-		remember(ch, pkt, at);
 	switch (pkt->kind) {
 	case FEED_DATA:
-		decode_messages(ctx, ch, pkt);
+		channel_remember(ch, pkt, at->ts_recv_ns, at->line);
+		decode_new(ctx, ch, pkt);
 		break;
 	case FEED_HEARTBEAT:
 		if (bytes_len(pkt->messages) > 0)
@@ -406,9 +373,9 @@ static void behind(struct channel_context *ctx, struct channel *ch, const struct
 	drop_packet(ctx, REASON_duplicate);
 }
 
-/* take_in_order takes a packet that is not ahead of a hole. */
-static inline __attribute__((always_inline)) void take_in_order(struct channel_context *ctx,
-	struct channel *ch, const struct feed_packet *pkt, const struct arrival *at)
+/* in_order takes a packet that is not ahead of a hole. */
+static void in_order(struct channel_context *ctx, struct channel *ch, const struct feed_packet *pkt,
+	const struct arrival *at)
 {
 	bool fresh = pkt->kind == FEED_DATA        ? pkt->seq + pkt->count > ch->next
 		     : pkt->kind == FEED_HEARTBEAT ? true
@@ -418,13 +385,6 @@ static inline __attribute__((always_inline)) void take_in_order(struct channel_c
 		deliver(ctx, ch, pkt, at);
 	else
 		behind(ctx, ch, pkt, at);
-}
-
-/* in_order does so for packets that had to wait. */
-static __attribute__((noinline)) void in_order(struct channel_context *ctx, struct channel *ch,
-	const struct feed_packet *pkt, const struct arrival *at)
-{
-	take_in_order(ctx, ch, pkt, at);
 }
 
 /* drain delivers what the window holds up to the next hole. */
@@ -553,7 +513,7 @@ static void reset(struct channel_context *ctx, struct channel *ch, uint64_t next
 	ch->reset_ts_send_ns = pkt->ts_send_ns;
 	memset(ch->recent, 0, sizeof(ch->recent));
 	ctx->counts.resets++;
-	set_base(ctx, ch, 0, ch->ts_recv_ns, pkt->ts_send_ns, 0);
+	channel_base(ctx, ch, 0, ch->ts_recv_ns, pkt->ts_send_ns, 0);
 	emit_system(ctx, ch, SYSTEM_EVENT_CODE_SEQ_RESET, 0);
 }
 
@@ -643,7 +603,7 @@ void channel_packet(struct channel_context *ctx, struct channel *ch, const struc
 	if (pkt->seq > ch->next) {
 		hold(ctx, ch, pkt, at);
 	} else {
-		take_in_order(ctx, ch, pkt, at);
+		in_order(ctx, ch, pkt, at);
 		if (ch->first)
 			drain(ctx, ch);
 	}
@@ -659,8 +619,8 @@ void channel_body(struct channel_context *ctx, struct channel *ch, struct bytes 
 	if (!ch->started)
 		start(ctx, ch, &(struct feed_packet){.seq = seq});
 	if (noon_ns)
-		day_of(ch, noon_ns);
-	set_base(ctx, ch, seq, 0, 0, 0);
+		channel_day(ch, noon_ns);
+	channel_base(ctx, ch, seq, 0, 0, 0);
 	ctx->counts.messages_in++;
 	rc = ch->state.protocol->body(&ch->state, in, ctx->out);
 	events_select(ctx->out);

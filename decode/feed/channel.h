@@ -15,7 +15,7 @@ enum {
 	CHANNEL_SESSION_MAX = 24,
 	CHANNEL_LINES_MAX = 4,
 	CHANNEL_RECENT = 1024, /* first copies remembered to measure a line's lead; power of two */
-	CHANNEL_HEAD = 16,     /* bytes of them kept */
+	CHANNEL_HEAD = 14,     /* bytes of them kept */
 	CHANNEL_GAPS = 16,     /* given-up ranges remembered to tell late from duplicate */
 	CHANNEL_OLD_SESSIONS = 4,
 	CHANNEL_MOVES = 64,   /* of the loss counters remembered, 10 ms apart or more */
@@ -32,9 +32,8 @@ struct channel_options {
 /* feed_counts: packets in = packets_out + dropped + held; messages_in = messages_out +
  * message_dropped. */
 struct feed_counts {
-	uint64_t packets_in, packets_out, packets_held;
+	uint64_t packets_in, messages_in, packets_out, messages_out, packets_held;
 	uint64_t packet_dropped[REASON_COUNT];
-	uint64_t messages_in, messages_out;
 	uint64_t message_dropped[REASON_COUNT];
 	struct gap_counts gaps;
 	uint64_t resets;
@@ -78,38 +77,46 @@ struct line_stats {
 	uint64_t lead_max_ns;
 };
 
+/* recent is a first copy: half a line of cache. */
+struct recent {
+	uint64_t seq, ts_recv_ns;
+	uint8_t head[CHANNEL_HEAD]; /* how its messages begin */
+	uint8_t head_len, line;
+};
+
+_Static_assert(sizeof(struct recent) == 32, "two share a line of cache");
+
+/* channel: what a packet that continues it touches stands first. */
 struct channel {
 	struct feed_state state;
-	char venue[CHANNEL_VENUE_MAX];
-	uint8_t venue_len;
-	uint32_t number;
 	void *stream;
+	uint64_t next;             /* sequence expected */
+	struct held *first, *last; /* window, by sequence */
+	uint64_t ts_send_ns;       /* newest seen */
+	uint64_t reset_ts_send_ns; /* of the packet that told of the reset */
+	uint64_t week_until_ns;    /* weekly_session: end of the week of session */
+	uint64_t ts_recv_ns;       /* of the newest packet */
+	uint64_t ts_next_ns;       /* when the packet came behind which next stands */
+	char venue[CHANNEL_VENUE_MAX];
+	uint32_t number;
+	uint8_t venue_len;
 	bool started, ended, stale;
+	bool alone;               /* one line alone can bring it: no copies to tell apart */
 	uint8_t lines_seen;       /* bits */
 	uint8_t lines_configured; /* bits */
+	uint8_t session_len, old_sessions;
+	char wire_session[CHANNEL_SESSION_MAX];
+	struct line_stats lines[CHANNEL_LINES_MAX];
+
 	char session[CHANNEL_SESSION_MAX];
-	uint8_t session_len;
 	char old_session[CHANNEL_OLD_SESSIONS]
 			[CHANNEL_SESSION_MAX]; /* wire names, without suffix */
-	uint8_t old_sessions;
-	char wire_session[CHANNEL_SESSION_MAX];
-	uint32_t resets; /* inside one wire session */
+	uint32_t resets;                       /* inside one wire session */
 	uint32_t suffix_first,
 		suffix_last; /* .n of names: resets count from first, last is the highest yet */
-	uint64_t next;       /* sequence expected */
-	uint64_t ts_send_ns; /* newest seen */
-	uint64_t reset_seq, reset_ts_send_ns; /* of the packet that told of the reset */
-	uint64_t week_until_ns;               /* weekly_session: end of the week of session */
-	uint64_t ts_recv_ns;                  /* of the newest packet */
+	uint64_t reset_seq;  /* of the packet that told of the reset */
 	uint64_t hole_opened_ns;
-	uint64_t ts_next_ns;       /* when the packet came behind which next stands */
-	struct held *first, *last; /* window, by sequence */
 	uint32_t window;
-	struct {
-		uint64_t seq, ts_recv_ns;
-		uint8_t line, head_len;
-		uint8_t head[CHANNEL_HEAD]; /* how its messages begin */
-	} recent[CHANNEL_RECENT];
 	struct {
 		uint64_t first, last;
 	} gaps[CHANNEL_GAPS];
@@ -119,7 +126,7 @@ struct channel {
 		uint32_t key;
 		uint64_t count;
 	} unknown[CHANNEL_UNKNOWN];
-	struct line_stats lines[CHANNEL_LINES_MAX];
+	struct recent recent[CHANNEL_RECENT];
 };
 
 /* arrival is what is known of a packet beside its bytes. */
@@ -149,6 +156,11 @@ void channel_free(struct channel *ch);
  * counted in ctx (packets_in is the caller's). Takes    pkt: borrowed; what must wait is copied */
 void channel_packet(struct channel_context *ctx, struct channel *ch, const struct feed_packet *pkt,
 	const struct arrival *at);
+
+/* channel_rest takes what a packet holds behind n messages that run has read, in front of one that it
+ * refused for rc. Takes  in: from there on; seq, end: of the packet, next unit behind it */
+void channel_rest(struct channel_context *ctx, struct channel *ch, struct bytes in, uint64_t seq,
+	uint64_t end, uint32_t n, int rc);
 
 /* channel_compare looks whether the channel has had a packet of this sequence from another line.
  * Returns  1: and it began like this one, -1: and it was another, 0: not known */

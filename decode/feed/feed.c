@@ -136,8 +136,7 @@ static int refuse(struct feeds *fs, enum reason reason)
 
 static bool stays(struct feeds *fs, struct feed_line *line, const struct feed_packet *pkt);
 
-static inline __attribute__((always_inline)) int take_packet(
-	struct feeds *fs, struct feed_line *line, struct bytes in, uint64_t ts_recv_ns)
+int feeds_packet(struct feeds *fs, struct feed_line *line, struct bytes in, uint64_t ts_recv_ns)
 {
 	struct arrival at = {ts_recv_ns, line->feed, line->line};
 	struct channel *ch = line->state;
@@ -148,8 +147,10 @@ static inline __attribute__((always_inline)) int take_packet(
 		return refuse(fs, REASON_feed_header);
 	if (pkt.has_channel && (!ch || ch->number != pkt.channel)) {
 		ch = line->state = feeds_channel(fs, line->protocol, line->venue, pkt.channel);
-		if (ch)
+		if (ch) {
 			ch->lines_configured |= (uint8_t)(1 << line->line);
+			ch->alone = false;
+		}
 	}
 	if (!ch)
 		return refuse(fs, REASON_channel_table_full);
@@ -268,33 +269,14 @@ static struct feed_line *assume(struct feeds *fs, const struct address *dst,
 	return line;
 }
 
-static struct feed_known *known_slot(struct feeds *fs, uint64_t dst)
-{
-	return &fs->known[(dst * 0x9e3779b97f4a7c15ull) >> 32 & (FEED_KNOWN_SLOTS - 1)];
-}
-
-bool feeds_frame(struct feeds *fs, struct bytes frame, uint64_t ts_recv_ns)
-{
-	const struct feed_known *known;
-	struct udp4 u;
-
-	if (!frame_udp4(frame, &u))
-		return false;
-	known = known_slot(fs, u.dst);
-	if (known->dst != u.dst || !known->line)
-		return false;
-	take_packet(fs, known->line, u.payload, ts_recv_ns);
-	return true;
-}
-
-/* know keeps line for feeds_frame. A line once found stays the most exact one: rows are added only
- * for what none was found for. */
+/* know keeps for the short way a line that its channel has seen. A line once found stays the most exact
+ * one: rows are added only for what none was found for. */
 static void know(struct feeds *fs, const struct frame *f, struct feed_line *line)
 {
 	uint64_t dst = (uint64_t)load_be32(f->dst.ip + 12) << 16 | f->dst.port;
 
-	if (f->ip_version == 4)
-		*known_slot(fs, dst) = (struct feed_known){dst, line};
+	if (f->ip_version == 4 && line->state && line->state->lines_seen >> line->line & 1)
+		*feeds_known(fs, dst) = (struct feed_known){dst, line};
 }
 
 int feeds_datagram(struct feeds *fs, const struct frame *f, uint64_t ts_recv_ns)
@@ -309,13 +291,9 @@ int feeds_datagram(struct feeds *fs, const struct frame *f, uint64_t ts_recv_ns)
 	}
 	if (!line || line->tcp)
 		return -REASON_no_feed;
+	feeds_packet(fs, line, f->payload, ts_recv_ns);
 	know(fs, f, line);
-	return take_packet(fs, line, f->payload, ts_recv_ns);
-}
-
-int feeds_unit(struct feeds *fs, struct feed_line *line, struct bytes unit, uint64_t ts_recv_ns)
-{
-	return take_packet(fs, line, unit, ts_recv_ns);
+	return 0;
 }
 
 struct feed_line *feeds_tcp_line(struct feeds *fs, const struct frame *f)

@@ -92,7 +92,7 @@ struct feeds {
 	struct channel *channels;
 	uint32_t channels_n;
 	struct feed_tries *tries; /* destinations that no protocol recognised so far */
-	struct feed_known known[FEED_KNOWN_SLOTS]; /* by hash: the short way of feeds_frame */
+	struct feed_known known[FEED_KNOWN_SLOTS]; /* by hash: for the short way */
 };
 
 /* feeds_init makes everything that packets will need; allocates.
@@ -107,18 +107,20 @@ void feeds_free(struct feeds *fs);
 struct channel *feeds_channel(
 	struct feeds *fs, const struct protocol *protocol, const char *venue, uint32_t number);
 
-/* feeds_frame takes an Ethernet frame the short way, if it is a plain datagram to where one of a feed
- * went before.
- * Returns  true when it was taken, as feeds_datagram does; false: nothing happened */
-bool feeds_frame(struct feeds *fs, struct bytes frame, uint64_t ts_recv_ns);
+/* feeds_known is the slot of a destination. */
+static inline struct feed_known *feeds_known(struct feeds *fs, uint64_t dst)
+{
+	return &fs->known[(dst * 0x9e3779b97f4a7c15ull) >> 32 & (FEED_KNOWN_SLOTS - 1)];
+}
 
 /* feeds_datagram takes the payload of one UDP packet.
  * Returns  0 when it was a feed's (delivered, held, or refused and counted), or -REASON_no_feed for
  * the caller to count */
 int feeds_datagram(struct feeds *fs, const struct frame *f, uint64_t ts_recv_ns);
 
-/* feeds_unit takes one whole unit of a feed carried over TCP; same contract as feeds_datagram. */
-int feeds_unit(struct feeds *fs, struct feed_line *line, struct bytes unit, uint64_t ts_recv_ns);
+/* feeds_packet takes a packet of line: the payload of a datagram, or one whole unit of a feed carried
+ * over TCP. Returns 0: delivered, held, or refused and counted */
+int feeds_packet(struct feeds *fs, struct feed_line *line, struct bytes in, uint64_t ts_recv_ns);
 
 /* feeds_body takes one message of a message file.
  * Takes    line: whose it is, its protocol with body; seq: its position in the file, from 1;

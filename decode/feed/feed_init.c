@@ -38,6 +38,8 @@ int feeds_init(struct feeds *fs, const struct feed_options *opt, const struct fe
 	rc = channel_context_init(&fs->ctx, HELD_CHANNELS * opt->channel.window_packets, out);
 	if (rc < 0)
 		return rc;
+	for (uint32_t i = 0; i < FEED_KNOWN_SLOTS; i++)
+		fs->known[i].dst = UINT64_MAX; /* no destination */
 	fs->ctx.opt = opt->channel;
 	fs->ctx.session = hooks->session;
 	fs->ctx.session_ctx = hooks->ctx;
@@ -55,6 +57,11 @@ int feeds_init(struct feeds *fs, const struct feed_options *opt, const struct fe
 		line->state = feeds_channel(fs, line->protocol, line->venue, line->channel);
 		if (line->state)
 			line->state->lines_configured |= (uint8_t)(1 << line->line);
+	}
+	for (uint32_t i = 0; i < fs->channels_n && !opt->recognise; i++) {
+		uint8_t bits = fs->channels[i].lines_configured;
+
+		fs->channels[i].alone = (bits & (bits - 1)) == 0;
 	}
 	return 0;
 free_all:

@@ -55,9 +55,9 @@ struct protocol {
 	 * -REASON_x */
 	int (*message)(struct feed_state *st, struct bytes *in, struct events *out);
 
-	/* run reads up to max messages in a row as message does, and stops before one that it
-	 * refuses. Where messages are numbered, base.seq of out is that of the first, then one more
-	 * with each; sub_seq begins anew.
+	/* run reads messages in a row as message does, and stops before one that it refuses. Where
+	 * messages are numbered it reads at most max, and base.seq of out is that of the first, then
+	 * one more with each; sub_seq begins anew.
 	 * Takes    in: advanced past what was read
 	 * Returns  messages read; *rc: 0, or -REASON_x of the message that in begins with now */
 	uint32_t (*run)(

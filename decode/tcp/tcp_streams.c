@@ -64,7 +64,7 @@ static size_t feed_eat(void *ctx, struct tcp_dir *dir, struct bytes in)
 			in.p++;
 			continue;
 		}
-		feeds_unit(ss->feeds, line, bytes_take(&in, (size_t)len), ss->ts_ns);
+		feeds_packet(ss->feeds, line, bytes_take(&in, (size_t)len), ss->ts_ns);
 	}
 	return (size_t)(in.p - begin);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "decode/feed/short_way.h"
 #include "events/event_write.h"
 #include "tests/bench/bench.h"
 
