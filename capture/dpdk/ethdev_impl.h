@@ -56,8 +56,6 @@ struct ethdev_source {
 	struct source_stats stats;
 	uint64_t stats_tsc; /* when the port's counters were read */
 	uint64_t look_tsc;  /* when the port was asked whether it is there */
-	uint64_t quiet_tsc; /* since when wait has seen no packet more than */
-	uint64_t quiet_received;
 };
 
 int ethdev_burst(struct source *src, struct packet *pkts, unsigned max);

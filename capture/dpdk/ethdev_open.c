@@ -21,9 +21,9 @@ enum {
 	LOOK_US = 100000, /* how often an idle port is asked whether it is there */
 	RSS_KEY_MAX = 64,
 	/* How long a port is not looked at; the kernel adds its slack of 50 us. 1024 descriptors
-	 * hold what 10 million packets/s bring meanwhile, after a second of silence 3.4 million. */
+	 * hold what 10 million packets/s bring meanwhile. Stamps are those of the look, and so is
+	 * the order between queues: longer sleeps of a quiet port would make both worse. */
 	WAIT_US = 50,
-	QUIET_WAIT_US = 250,
 };
 
 /* hides_loss: these drivers do not count what the kernel drops below them. */
@@ -299,20 +299,12 @@ static void link_look(struct ethdev_source *es)
 static void ethdev_wait(struct source *src, unsigned timeout_us)
 {
 	struct ethdev_source *es = (struct ethdev_source *)src;
-	uint64_t tsc = rte_get_tsc_cycles(), second = rte_get_tsc_hz();
-	struct timespec ts = {0, WAIT_US * 1000L};
+	uint64_t tsc = rte_get_tsc_cycles();
+	struct timespec ts = {0, (timeout_us < WAIT_US ? timeout_us : WAIT_US) * 1000L};
 	char name[IF_NAMESIZE];
 
-	if (es->stats.received != es->quiet_received) {
-		es->quiet_received = es->stats.received;
-		es->quiet_tsc = tsc;
-	}
-	if (tsc - es->quiet_tsc > second)
-		ts.tv_nsec = QUIET_WAIT_US * 1000L;
-	if (ts.tv_nsec > timeout_us * 1000L)
-		ts.tv_nsec = timeout_us * 1000L;
 	nanosleep(&ts, NULL);
-	if (tsc - es->look_tsc < second / 1000000 * LOOK_US)
+	if (tsc - es->look_tsc < rte_get_tsc_hz() / 1000000 * LOOK_US)
 		return;
 	es->look_tsc = tsc;
 	es->gone = rte_eth_dev_is_removed(es->port->id) ||
@@ -375,7 +367,6 @@ int source_open_ethdev(struct source **src, struct ethdev_port *port, uint16_t r
 	snprintf(es->head.name, sizeof(es->head.name), "%s", port->name);
 	es->port = port;
 	es->reader = es->queue = reader;
-	es->quiet_tsc = rte_get_tsc_cycles();
 	es->snaplen = opt->snaplen;
 	es->filter.filter = opt->filter;
 	es->count_max = opt->count_max;

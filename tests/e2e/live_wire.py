@@ -170,15 +170,15 @@ def streams(name):
 RECEIVED = "ts_recv_ns", "ts_quality", "boot_id", "worker"
 
 
-def difference(got, want):
-    """Where two {stream: [event]} differ, in what the wire decides, or ""."""
+def difference(got, want, without=()):
+    """Where two {stream: [event]} differ, in what the wire decides, or "". without: fields that need not be equal."""
     if set(got) != set(want):
         return "streams %s, %s" % (sorted(got), sorted(want))
     for stream in want:
         if len(got[stream]) != len(want[stream]):
             return "stream %s has %d events, %d wanted" % (stream, len(got[stream]), len(want[stream]))
         for a, b in zip(got[stream], want[stream]):
-            a, b = [{k: v for k, v in e.items() if k not in RECEIVED} for e in (a, b)]
+            a, b = [{k: v for k, v in e.items() if k not in RECEIVED and k not in without} for e in (a, b)]
             if a != b:
                 return "%s, wanted %s" % (json.dumps(a)[:300], json.dumps(b)[:300])
     return ""

@@ -80,7 +80,8 @@ def same_events():
     for p, status in zip(programs, statuses):
         want = fed if "workers" in p.name else recognised
         got = streams(p.name)
-        wrong = difference(got, want)
+        # lines A and B may lie in two queues: then nobody knows whose copy came first
+        wrong = difference(got, want, ("feed",) if "queues" in p.name else ())
         result(not wrong, "%s: the events of tcpdump's file" % p.name, wrong)
         wrong = truth_difference(got, 2)
         result(not wrong, "%s: what the exchange says happened" % p.name, wrong)

@@ -393,49 +393,6 @@ Test(ethdev, a_removed_port_ends_the_source_which_says_so)
 	src->ops->close(src);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
-
-/* shortest_wait_ns is that of some waits for a port that has nothing. */
-static uint64_t shortest_wait_ns(struct source *src)
-{
-	uint64_t shortest_ns = UINT64_MAX;
-
-	for (int i = 0; i < 100; i++) {
-		uint64_t begin_ns = now_ns(), took_ns;
-
-		src->ops->wait(src, 10000);
-		took_ns = now_ns() - begin_ns;
-		if (took_ns < shortest_ns)
-			shortest_ns = took_ns;
-	}
-	return shortest_ns;
-}
-
-Test(ethdev, a_port_is_looked_at_more_often_within_a_second_of_its_last_packet)
-{
-	struct packet pkts[BURST_MAX];
-	struct ring_port rp;
-	struct source *src;
-
-	ring_port_make(&rp, "quiet", 1, 63);
-	src = open_one(&rp, &one);
-	for (int i = 0; i < 2; i++) {
-		put(&rp, 0, 60, 0, RING_PORT_ROOM);
-		cr_assert_eq(src->ops->burst(src, pkts, BURST_MAX), 1);
-		cr_assert_lt(shortest_wait_ns(src), 250000);
-		usleep(1100000);
-		cr_assert_eq(src->ops->burst(src, pkts, BURST_MAX), 0);
-		cr_assert_geq(shortest_wait_ns(src), 250000);
-	}
-	src->ops->close(src);
-}
-
 Test(ethdev, a_port_that_does_not_start_is_closed_and_named)
 {
 	struct ethdev_port *port = NULL;
