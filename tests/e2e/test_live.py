@@ -118,7 +118,7 @@ def filters_and_counts():
     send("tags")
     statuses = [p.stop(None) for p in counted]
     result(statuses == [0, 0] and [p.captured()[1] for p in counted] == [500, 500] and all(p.balanced() for p in counted),
-           "-c 500 ends live capture after 500 packets, with two workers too", "%s %s" % (statuses, [p.captured() for p in counted]))
+           "-c 500 ends live capture after 500 packets, with two workers too", "%s %s %s" % (statuses, [p.captured() for p in counted], [p.text()[-600:] for p in counted if p.process.returncode]))
     for p in other + list(programs.values()):
         p.stop()
     dump.stop()
