@@ -3,9 +3,16 @@
  * In mode batch a record's value is the batch itself, lent without a copy; its delivery report
  * gives it back. In the modes single and delimited librdkafka copies, and the batch goes back at
  * once. Every record is answered by a delivery report: its events have left, or are dropped by
- * reason. */
+ * reason.
+ *
+ * An idempotent producer has no more than 5 records of a partition under way, and its thread spins
+ * while it was given more. So batches wait here until their partition's reports come; in mode single,
+ * where so few would be too slow, librdkafka gathers records for some ms instead
+ * (docs/decisions/0015). */
 #include <errno.h>
 #include <librdkafka/rdkafka.h>
+#include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -20,16 +27,47 @@ enum {
 	CONNECT_MS = 10000, /* how long the first broker may take to answer */
 	RECORD_OVERHEAD = 4096,
 	FLIGHT_MAX = 5, /* librdkafka's RD_KAFKA_IDEMP_MAX_INFLIGHT */
-	FLIGHTS = 4096,
+	LANES = 4096,
 	REPORT_WAIT_MS = 1,
 };
 
 enum mode { MODE_BATCH, MODE_SINGLE, MODE_DELIMITED };
 static const char *const mode_names[] = {"batch", "single", "delimited"};
 
+typedef int32_t partitioner(const rd_kafka_topic_t *topic, const void *key, size_t key_len,
+	int32_t partitions, void *topic_opaque, void *opaque);
+
+/* What kafka.partitioner may say, and what it does with a key; NULL: what it likes. */
+static const struct partitioning {
+	const char *name;
+	partitioner *any, *keyed;
+} partitionings[] = {
+	{"murmur2_random", rd_kafka_msg_partitioner_murmur2_random,
+		rd_kafka_msg_partitioner_murmur2},
+	{"murmur2", rd_kafka_msg_partitioner_murmur2, rd_kafka_msg_partitioner_murmur2},
+	{"consistent_random", rd_kafka_msg_partitioner_consistent_random,
+		rd_kafka_msg_partitioner_consistent},
+	{"consistent", rd_kafka_msg_partitioner_consistent, rd_kafka_msg_partitioner_consistent},
+	{"fnv1a_random", rd_kafka_msg_partitioner_fnv1a_random, rd_kafka_msg_partitioner_fnv1a},
+	{"fnv1a", rd_kafka_msg_partitioner_fnv1a, rd_kafka_msg_partitioner_fnv1a},
+	{"random", rd_kafka_msg_partitioner_random, NULL},
+	{NULL, NULL, NULL},
+};
+
 struct topic {
 	char name[192];
 	rd_kafka_topic_t *handle;
+	const struct partitioning *partitioning;
+	_Atomic int32_t partitions; /* as last seen; 0: not yet. Written by any thread */
+};
+
+/* held is a batch that waits, or is lent. */
+struct held {
+	struct batch *batch;
+	struct topic *topic;
+	int32_t partitions; /* that lane was taken for */
+	unsigned lane;
+	struct held *next; /* free ones */
 };
 
 struct sink_ctx {
@@ -38,18 +76,17 @@ struct sink_ctx {
 	struct hist *ack; /* NULL: not measured */
 	bool down;        /* no broker, as far as known */
 	enum mode mode;
-	unsigned quota, held; /* batches lent to librdkafka, or waiting to be */
-	/* Of a stream (by number) only so many are lent: an idempotent producer has no more than 5
-	 * records of a partition under way, and its thread spins while it was given more. */
-	unsigned flight_max, flights[FLIGHTS];
-	struct batch **waiting; /* in the order they came, quota of them at most */
+	struct held *all, *free; /* as many as the quota says */
+	struct held **waiting;   /* in the order they came */
 	unsigned waiting_n;
+	unsigned lane_max, lanes[LANES]; /* records of a partition under way, at most and now */
+	const struct partitioning *partitioning;
 	struct topic topics[TOPICS_MAX];
 	unsigned topics_n;
 	char prefix[160];
 	struct str source;
 	uint64_t boot_id;
-	/* modes single and delimited: the batch being sent */
+	/* mode single: the batch being sent */
 	struct batch *current;
 	struct bytes rows;
 	uint64_t event_no;
@@ -60,10 +97,11 @@ struct sink_ctx {
 	char broker_error[200]; /* newest thing librdkafka said */
 };
 
-/* the opaque of a record: a batch, or the worker and its events, marked by the lowest bit */
-static void *opaque_events(unsigned worker, uint32_t events)
+/* the opaque of a record: what is held, or the worker, the lane and the events, marked by the lowest
+ * bit */
+static void *opaque_events(unsigned worker, unsigned lane, uint32_t events)
 {
-	return (void *)(uintptr_t)((uint64_t)events << 16 | worker << 1 | 1);
+	return (void *)(uintptr_t)((uint64_t)events << 28 | lane << 16 | worker << 1 | 1);
 }
 
 static enum reason reason_of(rd_kafka_resp_err_t err)
@@ -106,9 +144,12 @@ static void kafka_break(struct sink_ctx *ctx, int rc, const char *topic, rd_kafk
 		rd_kafka_err2str(err), hint ? hint : "");
 }
 
-static unsigned *flight_of(struct sink_ctx *ctx, const struct batch *b)
+/* held_free gives the batch back, which nobody reads any more. */
+static void held_free(struct sink_ctx *ctx, struct held *h)
 {
-	return &ctx->flights[b->stream->number % FLIGHTS];
+	batch_done(h->batch);
+	h->next = ctx->free;
+	ctx->free = h;
 }
 
 /* on_delivery answers a record. Thread: the publisher's, inside poll, flush and close. */
@@ -116,9 +157,9 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaqu
 {
 	struct sink_ctx *ctx = opaque;
 	uintptr_t mark = (uintptr_t)m->_private;
-	struct batch *b = mark & 1 ? NULL : m->_private;
-	struct sink_counts *counts = ctx->counts[b ? b->worker : mark >> 1 & 0x7fff];
-	uint64_t events = b ? b->events : mark >> 16;
+	struct held *h = mark & 1 ? NULL : m->_private;
+	struct sink_counts *counts = ctx->counts[h ? h->batch->worker : mark >> 1 & 0x7fff];
+	uint64_t events = h ? h->batch->events : mark >> 28;
 
 	(void)rk;
 	ctx->reports++;
@@ -129,14 +170,12 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaqu
 	} else {
 		sink_left(counts, events);
 		ctx->down = false;
-		if (b && ctx->ack)
-			hist_between(ctx->ack, b->closed_ns, latency_now_ns());
+		if (h && ctx->ack)
+			hist_between(ctx->ack, h->batch->closed_ns, latency_now_ns());
 	}
-	if (b) {
-		ctx->held--;
-		(*flight_of(ctx, b))--;
-		batch_done(b);
-	}
+	ctx->lanes[h ? h->lane : mark >> 16 & (LANES - 1)]--;
+	if (h)
+		held_free(ctx, h);
 }
 
 static void on_error(rd_kafka_t *rk, int err, const char *text, void *opaque)
@@ -188,6 +227,31 @@ static bool topic_expand(
 	return true;
 }
 
+/* on_partition does what kafka.partitioner says, and sees how many partitions there are. Thread: any
+ */
+static int32_t on_partition(const rd_kafka_topic_t *handle, const void *key, size_t key_len,
+	int32_t partitions, void *topic_opaque, void *opaque)
+{
+	struct topic *t = topic_opaque;
+
+	atomic_store_explicit(&t->partitions, partitions, memory_order_relaxed);
+	return t->partitioning->any(handle, key, key_len, partitions, NULL, opaque);
+}
+
+/* topic_open returns whether it could. */
+static bool topic_open(struct sink_ctx *ctx, struct topic *t)
+{
+	rd_kafka_topic_conf_t *conf = rd_kafka_default_topic_conf_dup(ctx->producer);
+
+	t->partitioning = ctx->partitioning;
+	rd_kafka_topic_conf_set_opaque(conf, t);
+	rd_kafka_topic_conf_set_partitioner_cb(conf, on_partition);
+	t->handle = rd_kafka_topic_new(ctx->producer, t->name, conf);
+	if (!t->handle)
+		rd_kafka_topic_conf_destroy(conf);
+	return t->handle;
+}
+
 /* topic_of finds or makes the topic. Returns  NULL: broken */
 static struct topic *topic_of(struct sink_ctx *ctx, const char *venue, const char *tail)
 {
@@ -203,8 +267,7 @@ static struct topic *topic_of(struct sink_ctx *ctx, const char *venue, const cha
 		goto failed;
 	t = &ctx->topics[ctx->topics_n];
 	memcpy(t->name, name, sizeof(name));
-	t->handle = rd_kafka_topic_new(ctx->producer, name, NULL);
-	if (!t->handle)
+	if (!topic_open(ctx, t))
 		goto failed;
 	ctx->topics_n++;
 	return t;
@@ -222,79 +285,22 @@ static const char *const domain_topic[DOMAIN_COUNT] = {
 };
 
 /* produce hands one record over. Returns  0, -EAGAIN (its queue is full), or -errno: broken */
-static int produce(struct sink_ctx *ctx, struct topic *topic, int flags, void *value, size_t len,
-	const void *key, size_t key_len, void *opaque)
+static int produce(struct sink_ctx *ctx, struct topic *topic, unsigned lane, int flags, void *value,
+	size_t len, const void *key, size_t key_len, void *opaque)
 {
 	rd_kafka_resp_err_t err;
 
 	if (rd_kafka_produce(topic->handle, RD_KAFKA_PARTITION_UA, flags, value, len, key, key_len,
-		    opaque) == 0)
+		    opaque) == 0) {
+		ctx->lanes[lane]++;
 		return 0;
+	}
 	err = rd_kafka_last_error();
 	if (err == RD_KAFKA_RESP_ERR__QUEUE_FULL)
 		return -EAGAIN;
 	kafka_break(ctx, err == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ? -EMSGSIZE : -EIO,
 		topic->name, err);
 	return ctx->failed;
-}
-
-/* lend gives a batch to librdkafka. Returns as produce */
-static int lend(struct sink_ctx *ctx, struct batch *b)
-{
-	const struct stream_facts *stream = b->stream;
-	struct topic *topic = topic_of(ctx, stream->venue, domain_topic[stream->domain]);
-	int rc;
-
-	if (!topic)
-		return ctx->failed;
-	rc = produce(ctx, topic, 0, b->data, b->len, stream->key, stream->key_len, b);
-	if (rc == 0)
-		(*flight_of(ctx, b))++;
-	return rc;
-}
-
-/* lend_waiting lends what may be under way, each stream's in order. Returns how many. */
-static int lend_waiting(struct sink_ctx *ctx)
-{
-	unsigned n = ctx->waiting_n, kept = 0;
-	int rc = ctx->failed;
-
-	for (unsigned i = 0; i < n; i++) {
-		struct batch *b = ctx->waiting[i];
-
-		if (rc == 0 && *flight_of(ctx, b) < ctx->flight_max) {
-			rc = lend(ctx, b);
-			if (rc == 0)
-				continue;
-		}
-		ctx->waiting[kept++] = b;
-	}
-	ctx->waiting_n = kept;
-	return (int)(n - kept);
-}
-
-static int send_batch(struct sink_ctx *ctx, struct batch *b)
-{
-	if (ctx->held >= ctx->quota)
-		return -EAGAIN;
-	ctx->held++;
-	ctx->waiting[ctx->waiting_n++] = b;
-	lend_waiting(ctx); /* what breaks now is said by the next call */
-	return 0;
-}
-
-/* waiting_drop gives up what was not lent. */
-static void waiting_drop(struct sink_ctx *ctx)
-{
-	for (unsigned i = 0; i < ctx->waiting_n; i++) {
-		struct batch *b = ctx->waiting[i];
-
-		sink_dropped(ctx->counts[b->worker],
-			ctx->failed ? REASON_write_failed : REASON_purge_queue, b->events);
-		ctx->held--;
-		batch_done(b);
-	}
-	ctx->waiting_n = 0;
 }
 
 /* render appends the lone event, with its length in front in mode delimited. */
@@ -313,6 +319,111 @@ static void render(struct sink_ctx *ctx, const struct lone *lone)
 	buf_put(&ctx->buf, tail, tail_len);
 }
 
+/* lend gives a batch to librdkafka. Returns as produce */
+static int lend(struct sink_ctx *ctx, struct held *h)
+{
+	const struct stream_facts *stream = h->batch->stream;
+
+	return produce(ctx, h->topic, h->lane, 0, h->batch->data, h->batch->len, stream->key,
+		stream->key_len, h);
+}
+
+/* send_delimited sends a batch as a record of lone events, and is done with it. Returns as produce */
+static int send_delimited(struct sink_ctx *ctx, struct held *h)
+{
+	const struct stream_facts *stream = h->batch->stream;
+	struct lone lone = {.batch = h->batch, .event_no = h->batch->first_event};
+	struct bytes rows = batch_rows(h->batch);
+	uint32_t events = 0;
+	int rc;
+
+	ctx->buf.len = 0;
+	for (; batch_row(&rows, &lone.event) > 0; lone.event_no++, events++)
+		render(ctx, &lone);
+	rc = produce(ctx, h->topic, h->lane, RD_KAFKA_MSG_F_COPY, ctx->buf.p, ctx->buf.len,
+		stream->key, stream->key_len, opaque_events(h->batch->worker, h->lane, events));
+	if (rc < 0)
+		return rc;
+	if (events < h->batch->events)
+		sink_dropped(
+			ctx->counts[h->batch->worker], REASON_garbled, h->batch->events - events);
+	held_free(ctx, h);
+	return 0;
+}
+
+/* topic_lane is the lane of a topic's first partition; those of others may meet: then they share. */
+static unsigned topic_lane(const struct sink_ctx *ctx, const struct topic *t)
+{
+	return (unsigned)(t - ctx->topics) * 61 % LANES;
+}
+
+/* lane_find says in which lane the partition of a batch is, one of its topic while that is not
+ * known. */
+static unsigned lane_find(const struct sink_ctx *ctx, struct held *h)
+{
+	const struct stream_facts *stream = h->batch->stream;
+	const struct topic *t = h->topic;
+	int32_t partitions = atomic_load_explicit(&t->partitions, memory_order_relaxed);
+
+	if (partitions != h->partitions && t->partitioning->keyed) {
+		h->partitions = partitions;
+		h->lane = (topic_lane(ctx, t) + (unsigned)t->partitioning->keyed(t->handle,
+							stream->key, stream->key_len, partitions,
+							NULL, NULL)) %
+			  LANES;
+	}
+	return h->lane;
+}
+
+/* lend_waiting lends what may be under way, each partition's in order. Returns how many. */
+static int lend_waiting(struct sink_ctx *ctx)
+{
+	unsigned n = ctx->waiting_n, kept = 0;
+	int rc = ctx->failed;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct held *h = ctx->waiting[i];
+
+		if (rc == 0 && ctx->lanes[lane_find(ctx, h)] < ctx->lane_max) {
+			rc = ctx->mode == MODE_BATCH ? lend(ctx, h) : send_delimited(ctx, h);
+			if (rc == 0)
+				continue;
+		}
+		ctx->waiting[kept++] = h;
+	}
+	ctx->waiting_n = kept;
+	return (int)(n - kept);
+}
+
+static int send_batch(struct sink_ctx *ctx, struct batch *b)
+{
+	struct topic *topic = topic_of(ctx, b->stream->venue, domain_topic[b->stream->domain]);
+	struct held *h = ctx->free;
+
+	if (!topic)
+		return ctx->failed;
+	if (!h)
+		return -EAGAIN;
+	ctx->free = h->next;
+	*h = (struct held){.batch = b, .topic = topic, .lane = topic_lane(ctx, topic)};
+	ctx->waiting[ctx->waiting_n++] = h;
+	lend_waiting(ctx); /* what breaks now is said by the next call */
+	return 0;
+}
+
+/* waiting_drop gives up what was not lent. */
+static void waiting_drop(struct sink_ctx *ctx)
+{
+	for (unsigned i = 0; i < ctx->waiting_n; i++) {
+		struct batch *b = ctx->waiting[i]->batch;
+
+		sink_dropped(ctx->counts[b->worker],
+			ctx->failed ? REASON_write_failed : REASON_purge_queue, b->events);
+		held_free(ctx, ctx->waiting[i]);
+	}
+	ctx->waiting_n = 0;
+}
+
 /* send_event sends one event as a record of its family's topic. */
 static int send_event(struct sink_ctx *ctx, const struct lone *lone)
 {
@@ -327,31 +438,8 @@ static int send_event(struct sink_ctx *ctx, const struct lone *lone)
 		return ctx->failed;
 	ctx->buf.len = 0;
 	render(ctx, lone);
-	return produce(ctx, topic, RD_KAFKA_MSG_F_COPY, ctx->buf.p, ctx->buf.len, key,
-		row_key(stream, &facts, key), opaque_events(lone->batch->worker, 1));
-}
-
-/* send_delimited sends all of current as one record. Returns  rows, or as produce */
-static int send_delimited(struct sink_ctx *ctx)
-{
-	const struct stream_facts *stream = ctx->current->stream;
-	struct topic *topic = topic_of(ctx, stream->venue, domain_topic[stream->domain]);
-	struct lone lone = {.batch = ctx->current, .event_no = ctx->event_no};
-	struct bytes rows = ctx->rows;
-	int rc;
-
-	if (!topic)
-		return ctx->failed;
-	ctx->buf.len = 0;
-	for (; batch_row(&rows, &lone.event) > 0; lone.event_no++)
-		render(ctx, &lone);
-	rc = produce(ctx, topic, RD_KAFKA_MSG_F_COPY, ctx->buf.p, ctx->buf.len, stream->key,
-		stream->key_len, opaque_events(ctx->current->worker, ctx->current->events));
-	if (rc == 0) {
-		ctx->rows = rows;
-		ctx->event_no = lone.event_no;
-	}
-	return rc;
+	return produce(ctx, topic, 0, RD_KAFKA_MSG_F_COPY, ctx->buf.p, ctx->buf.len, key,
+		row_key(stream, &facts, key), opaque_events(lone->batch->worker, 0, 1));
 }
 
 /* current_end lets go of the batch; what of it was not sent is dropped. */
@@ -382,9 +470,7 @@ static int advance(struct sink_ctx *ctx)
 			current_end(ctx, REASON_garbled);
 			break;
 		}
-		if (ctx->mode == MODE_DELIMITED) {
-			rc = send_delimited(ctx);
-		} else if (batch_row(&ctx->rows, &lone.event) > 0) {
+		if (batch_row(&ctx->rows, &lone.event) > 0) {
 			rc = send_event(ctx, &lone);
 			if (rc == 0)
 				ctx->event_no++;
@@ -406,7 +492,7 @@ static int kafka_submit(struct sink_ctx *ctx, struct batch *b)
 {
 	if (ctx->failed)
 		return ctx->failed;
-	if (ctx->mode == MODE_BATCH)
+	if (ctx->mode != MODE_SINGLE)
 		return send_batch(ctx, b);
 	if (ctx->current)
 		return -EAGAIN;
@@ -478,6 +564,7 @@ static int kafka_close(struct sink_ctx *ctx)
 		rd_kafka_destroy(ctx->producer);
 	buf_close(&ctx->buf);
 	free(ctx->waiting);
+	free(ctx->all);
 	free(ctx);
 	return 0;
 }
@@ -494,8 +581,8 @@ static int conf_set(rd_kafka_conf_t *conf, const char *name, const char *value, 
 }
 
 /* conf_fill sets ours, then the user's, which win. */
-static int conf_fill(
-	rd_kafka_conf_t *conf, const struct sink_options *opt, const char *brokers, char error[256])
+static int conf_fill(rd_kafka_conf_t *conf, const struct sink_options *opt, const char *brokers,
+	enum mode mode, char error[256])
 {
 	char bytes[16];
 	const char *const ours[][2] = {
@@ -503,7 +590,7 @@ static int conf_fill(
 		{"client.id", "pkt-sniffer"},
 		{"enable.idempotence", "true"},
 		{"acks", "all"},
-		{"linger.ms", "0"},
+		{"linger.ms", mode == MODE_SINGLE ? "5" : "0"}, /* we have gathered already */
 		{"partitioner", "murmur2_random"},
 		{"message.max.bytes", bytes},
 		{"queue.buffering.max.messages", "1000000"},
@@ -554,16 +641,26 @@ static int producer_open(
 	struct sink_ctx *ctx, const struct sink_options *opt, const char *brokers, char error[256])
 {
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	char why[160], idempotent[8] = "";
-	size_t room = sizeof(idempotent);
-	int rc = conf_fill(conf, opt, brokers, error);
+	char why[160], value[32] = "";
+	size_t room = sizeof(value);
+	int rc = conf_fill(conf, opt, brokers, ctx->mode, error);
 
 	if (rc < 0) {
 		rd_kafka_conf_destroy(conf);
 		return rc;
 	}
-	rd_kafka_conf_get(conf, "enable.idempotence", idempotent, &room);
-	ctx->flight_max = strcmp(idempotent, "true") == 0 ? FLIGHT_MAX : ctx->quota;
+	rd_kafka_conf_get(conf, "enable.idempotence", value, &room);
+	ctx->lane_max = strcmp(value, "true") == 0 ? FLIGHT_MAX : UINT_MAX;
+	room = sizeof(value);
+	rd_kafka_conf_get(conf, "partitioner", value, &room);
+	ctx->partitioning = partitionings;
+	while (ctx->partitioning->name && strcmp(ctx->partitioning->name, value) != 0)
+		ctx->partitioning++;
+	if (!ctx->partitioning->name) {
+		snprintf(error, 256, "kafka: partitioner %.60s is not known", value);
+		rd_kafka_conf_destroy(conf);
+		return -EINVAL;
+	}
 	rd_kafka_conf_set_opaque(conf, ctx);
 	rd_kafka_conf_set_dr_msg_cb(conf, on_delivery);
 	rd_kafka_conf_set_error_cb(conf, on_error);
@@ -606,12 +703,16 @@ static int kafka_open(struct sink_ctx **out, const struct sink_options *opt, cha
 	snprintf(error, 256, "kafka: no memory");
 	if (!ctx || buf_open(&ctx->buf) < 0)
 		goto failed;
-	ctx->waiting = calloc(opt->quota, sizeof(struct batch *));
-	if (!ctx->waiting)
+	ctx->waiting = calloc(opt->quota, sizeof(*ctx->waiting));
+	ctx->all = calloc(opt->quota, sizeof(*ctx->all));
+	if (!ctx->waiting || !ctx->all)
 		goto failed;
+	for (unsigned i = 0; i < opt->quota; i++) {
+		ctx->all[i].next = ctx->free;
+		ctx->free = &ctx->all[i];
+	}
 	ctx->counts = opt->counts;
 	ctx->ack = opt->ack;
-	ctx->quota = opt->quota;
 	ctx->boot_id = opt->boot_id;
 	ctx->source = (struct str){opt->source, (uint32_t)strnlen(opt->source, 63)};
 	while (ctx->mode <= MODE_DELIMITED && strcmp(mode, mode_names[ctx->mode]) != 0)

@@ -31,8 +31,7 @@ class Host:
     def __init__(self, name, workers, seed, broker, feeds):
         self.name, self.seed, self.starts = name, seed, 0
         take = "((udp[22:4] * %d + ip[17] * %d + %d) >> %d) & %d != 0" % (MULTIPLIER, LINE, seed, SHIFT, OF - 1)
-        # duplicates are removed by identity anyway; an idempotent producer with two streams in a partition takes a core for itself
-        sink = "kafka://%s/two?when_full=block&kafka.enable.idempotence=false" % broker.address
+        sink = "kafka://%s/two?when_full=block" % broker.address
         self.words = (wire.SNIFFER, "wire1", "--workers", str(workers), *feeds, "-o", sink,
                       # a busy machine may hold the exchange up between the two lines
                       "--set", "arbitration.window_ms=400", "--set", "arbitration.window_packets=16384", "--set", "stop.flush_ms=20000",
