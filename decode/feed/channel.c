@@ -511,7 +511,8 @@ static void reset(struct channel_context *ctx, struct channel *ch, uint64_t next
 	ch->gap_last = 0;
 	ch->reset_seq = pkt->seq;
 	ch->reset_ts_send_ns = pkt->ts_send_ns;
-	memset(ch->recent, 0, sizeof(ch->recent));
+	if (!ch->alone)
+		memset(ch->recent, 0, sizeof(ch->recent));
 	ctx->counts.resets++;
 	channel_base(ctx, ch, 0, ch->ts_recv_ns, pkt->ts_send_ns, 0);
 	emit_system(ctx, ch, SYSTEM_EVENT_CODE_SEQ_RESET, 0);
