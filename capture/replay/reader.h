@@ -9,8 +9,8 @@ enum {
 	CAPLEN_MAX = 256 * 1024, /* a packet longer than this is a lie, as in libpcap */
 	INTERFACES_MAX = 1024,   /* of one pcapng section */
 	STREAM_SLICE_MAX = 64 * 1024,
-	HEAD_WANTED = 4096, /* bytes that recognition looks at, when there are as many */
-	PREFETCH_AHEAD = 2048, /* bytes; a record at a time is too irregular for the processor */
+	HEAD_WANTED = 4096,    /* bytes that recognition looks at, when there are as many */
+	PREFETCH_AHEAD = 2048, /* bytes */
 };
 
 /* step is what a format's reader found at the input's next byte. */
@@ -37,6 +37,12 @@ struct format {
 	/* next reads one record into pkt, whose seq, kind and round are set and whose rest is zero.
 	 * A record is consumed whole or not at all. */
 	enum step (*next)(struct reader *r, struct packet *pkt);
+
+	/* records reads up to max packets in a row as next does, without a thought: it stops before
+	 * whatever is not just the next one. pkts[i] gets seq + i and round. NULL: by next
+	 * Returns  how many */
+	unsigned (*records)(
+		struct reader *r, struct packet *pkts, unsigned max, uint64_t seq, uint16_t round);
 };
 
 extern const struct format pcap_format, pcapng_format, binaryfile_format, itch50_nolength_format,
@@ -145,6 +151,14 @@ static inline int reader_next(
 	return 0;
 }
 
+/* reader_prefetch is called behind each record: where the next ones begin is too irregular for the
+ * processor to foresee. */
+static inline void reader_prefetch(const uint8_t *p)
+{
+	for (unsigned i = 0; i < 4; i++)
+		__builtin_prefetch(p + PREFETCH_AHEAD + 64 * i);
+}
+
 /* reader_records reads packets in a row as far as they are in memory; pkts[i] gets seq + i and
  * round. It stops at what is not plainly a packet: reader_next goes on. Returns  how many */
 static inline unsigned reader_records(
@@ -155,13 +169,14 @@ static inline unsigned reader_records(
 
 	if (!r->started || r->end != SOURCE_RUNNING || r->in.skip)
 		return 0;
+	if (format->records)
+		return format->records(r, pkts, max, seq, round);
 	for (; n < max; n++) {
 		pkts[n] = (struct packet){
 			.seq = seq + n, .kind = (uint8_t)format->kind, .round = round};
 		if (format->next(r, &pkts[n]) != STEP_PACKET)
 			break;
-		for (unsigned i = 0; i < 4; i++)
-			__builtin_prefetch(r->in.in.p + PREFETCH_AHEAD + 64 * i);
+		reader_prefetch(r->in.in.p);
 	}
 	return n;
 }

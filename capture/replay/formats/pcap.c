@@ -48,28 +48,69 @@ static enum step pcap_start(struct reader *r)
 	return STEP_AGAIN;
 }
 
-static enum step pcap_next(struct reader *r, struct packet *pkt)
+/* record reads the packet that in begins with: all but seq, kind and round.
+ * Returns  bytes of the record, or 0 when no whole one is there */
+static inline size_t record(
+	const struct reader *r, struct bytes in, bool swapped, struct packet *pkt)
 {
-	const uint8_t *p = r->in.in.p;
-	uint32_t caplen, wire_len;
+	size_t header = r->record_header;
+	uint32_t caplen, wire_len, seconds, fraction;
 
-	if (!bytes_has(r->in.in, r->record_header))
-		return reader_expect(r, "a packet header", r->record_header);
-	caplen = reader_u32(r, p + 8);
-	wire_len = reader_u32(r, p + 12);
-	if (caplen > CAPLEN_MAX)
-		return reader_damaged(r, "a packet of %u bytes, more than %d", caplen, CAPLEN_MAX);
-	if (!bytes_has(r->in.in, (size_t)r->record_header + caplen))
-		return reader_expect(r, "a packet", (uint64_t)r->record_header + caplen);
-	pkt->data = p + r->record_header;
+	if (!bytes_has(in, header))
+		return 0;
+	caplen = swapped ? load_be32(in.p + 8) : load_le32(in.p + 8);
+	if (caplen > CAPLEN_MAX || !bytes_has(in, header + caplen))
+		return 0;
+	wire_len = swapped ? load_be32(in.p + 12) : load_le32(in.p + 12);
+	seconds = swapped ? load_be32(in.p) : load_le32(in.p);
+	fraction = swapped ? load_be32(in.p + 4) : load_le32(in.p + 4);
+	pkt->data = in.p + header;
 	pkt->caplen = caplen;
 	pkt->wire_len = wire_len > caplen ? wire_len : caplen;
-	pkt->ts_recv_ns = reader_u32(r, p) * UINT64_C(1000000000) +
-			  reader_u32(r, p + 4) * (uint64_t)r->fraction_ns;
-	pkt->ts_quality = TS_Q_FILE;
+	pkt->ts_recv_ns = seconds * UINT64_C(1000000000) + fraction * (uint64_t)r->fraction_ns;
 	pkt->link = r->link;
-	bytes_take(&r->in.in, (size_t)r->record_header + caplen);
-	return STEP_PACKET;
+	pkt->port = 0;
+	pkt->ts_quality = TS_Q_FILE;
+	return header + caplen;
+}
+
+static enum step pcap_next(struct reader *r, struct packet *pkt)
+{
+	size_t len = record(r, r->in.in, r->swapped, pkt);
+	uint32_t caplen;
+
+	if (len) {
+		bytes_take(&r->in.in, len);
+		return STEP_PACKET;
+	}
+	if (!bytes_has(r->in.in, r->record_header))
+		return reader_expect(r, "a packet header", r->record_header);
+	caplen = reader_u32(r, r->in.in.p + 8);
+	if (caplen > CAPLEN_MAX)
+		return reader_damaged(r, "a packet of %u bytes, more than %d", caplen, CAPLEN_MAX);
+	return reader_expect(r, "a packet", (uint64_t)r->record_header + caplen);
+}
+
+static unsigned pcap_records(
+	struct reader *r, struct packet *pkts, unsigned max, uint64_t seq, uint16_t round)
+{
+	struct bytes in = r->in.in;
+	unsigned n;
+
+	for (n = 0; n < max && !r->swapped; n++) {
+		struct packet *pkt = &pkts[n];
+		size_t len = record(r, in, false, pkt);
+
+		if (!len)
+			break;
+		pkt->seq = seq + n;
+		pkt->kind = PACKET_FRAME;
+		pkt->round = round;
+		in.p += len;
+		reader_prefetch(in.p);
+	}
+	r->in.in = in;
+	return n;
 }
 
 const struct format pcap_format = {
@@ -78,4 +119,5 @@ const struct format pcap_format = {
 	.recognise = pcap_recognise,
 	.start = pcap_start,
 	.next = pcap_next,
+	.records = pcap_records,
 };
