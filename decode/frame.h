@@ -95,9 +95,15 @@ uint32_t frame_hash(const struct frame *f);
 
 /* udp4 is what nearly every packet of a feed is. */
 struct udp4 {
-	uint64_t dst; /* address << 16 | port */
+	uint64_t dst; /* address and port as they lie on the wire */
 	struct bytes payload;
 };
+
+/* frame_dst4 is the dst of struct udp4 of a parsed frame. */
+static inline uint64_t frame_dst4(const struct frame *f)
+{
+	return load_le32(f->dst.ip + 12) | (uint64_t)__builtin_bswap16(f->dst.port) << 32;
+}
 
 /* frame_udp4 reads a frame that is Ethernet without tags, IPv4 without options, and a whole UDP
  * datagram: the short way to what frame_parse says of it.
@@ -108,13 +114,13 @@ static inline bool frame_udp4(struct bytes in, struct udp4 *u)
 	size_t total_len, len;
 
 	if (!bytes_has(in, 42) || load_be16(in.p + 12) != 0x0800 || ip[0] != 0x45 ||
-		ip[9] != IP_PROTO_UDP || (load_be16(ip + 6) & 0x3fff))
+		(load_be32(ip + 6) & 0x3fff00ff) != IP_PROTO_UDP) /* fragment, TTL, protocol */
 		return false;
 	total_len = load_be16(ip + 2);
 	len = load_be16(ip + 24);
 	if (len < 8 || 20 + len > total_len || 14 + total_len > bytes_len(in))
 		return false;
-	u->dst = (uint64_t)load_be32(ip + 16) << 16 | load_be16(ip + 22);
+	u->dst = load_le32(ip + 16) | (uint64_t)load_le16(ip + 22) << 32;
 	u->payload = (struct bytes){ip + 28, ip + 20 + len};
 	return true;
 }

@@ -273,7 +273,7 @@ static struct feed_line *assume(struct feeds *fs, const struct address *dst,
  * one: rows are added only for what none was found for. */
 static void know(struct feeds *fs, const struct frame *f, struct feed_line *line)
 {
-	uint64_t dst = (uint64_t)load_be32(f->dst.ip + 12) << 16 | f->dst.port;
+	uint64_t dst = frame_dst4(f);
 
 	if (f->ip_version == 4 && line->state && line->state->lines_seen >> line->line & 1)
 		*feeds_known(fs, dst) = (struct feed_known){dst, line};

@@ -8,6 +8,9 @@
 #include "decode/feed/symbols.h"
 
 struct feed_state;
+struct channel;
+struct channel_context;
+struct feed_line;
 
 enum feed_packet_kind { FEED_DATA, FEED_HEARTBEAT, FEED_END_OF_SESSION };
 
@@ -62,6 +65,12 @@ struct protocol {
 	 * Returns  messages read; *rc: 0, or -REASON_x of the message that in begins with now */
 	uint32_t (*run)(
 		struct feed_state *st, struct bytes *in, uint32_t max, struct events *out, int *rc);
+
+	/* next takes a packet of line as channel_packet does, if it is just what ch waits for: the
+	 * short way (short_way.h).
+	 * Returns  1, or 0 for any other: nothing happened */
+	int (*next)(struct channel_context *ctx, struct channel *ch, struct bytes in,
+		const struct feed_line *line, uint64_t ts_recv_ns);
 
 	/* skip steps over one message without decoding it (a copy of what the other line already
 	 * brought). Returns 0, or -REASON_message_length with in set empty */

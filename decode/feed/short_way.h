@@ -1,7 +1,8 @@
 /* Hot path: no allocation, lock, system call or log. */
-/* short_way: from the frame to its messages in one piece, for the worker's loop: a whole datagram, to
- * where one of a feed went before, that brings its channel just what it waits for. Nearly every packet of
- * a feed does; all others take the long way, feeds_datagram and channel_packet. */
+/* short_way: a whole datagram, to where one of a feed went before, that brings its channel just what it
+ * waits for. Nearly every packet of a feed does; all others take the long way, feeds_datagram and
+ * channel_packet. It is two pieces: feeds_frame in the worker's loop, and protocol->next, which each
+ * generated decoder makes of channel_next with its own header and messages. */
 #pragma once
 
 #include "decode/feed/feed.h"
@@ -19,29 +20,29 @@ static inline void channel_remember(
 	struct channel *ch, const struct feed_packet *pkt, uint64_t ts_recv_ns, uint8_t line)
 {
 	struct recent *recent = &ch->recent[pkt->seq % CHANNEL_RECENT];
-	uint8_t len = channel_head_len(pkt);
 
 	ch->lines[line].first++;
 	if (ch->alone)
 		return;
 	recent->seq = pkt->seq;
 	recent->ts_recv_ns = ts_recv_ns;
-	if (len == CHANNEL_HEAD)
-		memcpy(recent->head, pkt->messages.p, CHANNEL_HEAD);
-	else if (len)
-		memcpy(recent->head, pkt->messages.p, len);
-	recent->head_len = len;
 	recent->line = line;
+	recent->head_len = channel_head_len(pkt);
+	if (recent->head_len == CHANNEL_HEAD)
+		memcpy(recent->head, pkt->messages.p, CHANNEL_HEAD);
+	else if (recent->head_len)
+		memcpy(recent->head, pkt->messages.p, recent->head_len);
 }
 
 /* channel_base says what the events of a packet have in common. */
 static inline void channel_base(struct channel_context *ctx, struct channel *ch, uint64_t seq,
 	uint64_t ts_recv_ns, uint64_t ts_send_ns, uint16_t feed)
 {
-	struct event *base = &ctx->out->base;
+	struct events *out = ctx->out;
+	struct event *base = &out->base;
 
-	events_switch(ctx->out, ch->stream);
-	ctx->out->symbols = ch->state.symbols;
+	events_switch(out, ch->stream);
+	out->symbols = ch->state.symbols;
 	base->ts_recv_ns = ts_recv_ns;
 	base->ts_send_ns = ts_send_ns;
 	base->venue = (struct str){ch->venue, ch->venue_len};
@@ -49,7 +50,7 @@ static inline void channel_base(struct channel_context *ctx, struct channel *ch,
 	base->seq = seq;
 	base->flags = ch->stale ? EVENT_FLAG_STALE : 0;
 	base->feed = feed;
-	ctx->out->sub_seq = 0;
+	out->sub_seq = 0;
 }
 
 /* channel_day moves the venue's midnight on when ts_recv_ns has left the day it was computed for. */
@@ -63,41 +64,44 @@ static inline void channel_day(struct channel *ch, uint64_t ts_recv_ns)
 			tz_midnight(st->protocol->timezone, ts_recv_ns, &st->next_midnight_ns);
 }
 
-/* channel_continues says whether pkt is what ch waits for: the next of its session, while no hole is
- * open. */
-static inline bool channel_continues(
-	const struct channel *ch, const struct protocol *protocol, const struct feed_packet *pkt)
+/* channel_next takes a packet if it is what ch waits for: the next of its session, while no hole is
+ * open.
+ * Takes    run: of protocol, inlined as all of this is
+ * Returns  1, or 0 if it is not: nothing happened */
+static inline __attribute__((always_inline)) int channel_next(struct channel_context *ctx,
+	struct channel *ch, struct feed_packet *pkt, const struct feed_line *line,
+	uint64_t ts_recv_ns, const struct protocol *protocol,
+	uint32_t (*run)(
+		struct feed_state *st, struct bytes *in, uint32_t max, struct events *out, int *rc))
 {
-	return pkt->seq == ch->next && pkt->count > 0 && pkt->kind == FEED_DATA && ch->started &&
-	       !ch->first && pkt->ts_send_ns >= ch->reset_ts_send_ns &&
-	       (protocol->weekly_session ? pkt->ts_send_ns < ch->week_until_ns
-					 : wire_session_equal(ch->wire_session, pkt));
-}
-
-/* channel_next takes a packet that continues ch, as channel_packet does.
- * Takes  pkt: its messages are read off in place, for a copy would be loaded before the halves of it
- *        are stored */
-static inline void channel_next(struct channel_context *ctx, struct channel *ch,
-	struct feed_packet *pkt, const struct feed_line *line, uint64_t ts_recv_ns)
-{
-	struct bytes *in = &pkt->messages;
 	uint32_t n;
 	int rc;
 
+	if (pkt->seq != ch->next || pkt->count == 0 || pkt->kind != FEED_DATA || !ch->started ||
+		ch->first || pkt->ts_send_ns < ch->reset_ts_send_ns)
+		return 0;
+	if (protocol->weekly_session ? pkt->ts_send_ns >= ch->week_until_ns
+				     : !wire_session_equal(ch->wire_session, pkt))
+		return 0;
+	if (pkt->has_channel && pkt->channel != ch->number)
+		return 0;
+	ctx->counts.packets_in++;
+	ctx->counts.packets_out++;
 	ch->ts_recv_ns = ts_recv_ns;
 	if (pkt->ts_send_ns > ch->ts_send_ns)
 		ch->ts_send_ns = pkt->ts_send_ns;
 	channel_day(ch, ts_recv_ns);
 	channel_base(ctx, ch, pkt->seq, ts_recv_ns, pkt->ts_send_ns, line->feed);
 	channel_remember(ch, pkt, ts_recv_ns, line->line);
-	n = line->protocol->run(&ch->state, in, pkt->count, ctx->out, &rc);
-	ctx->counts.packets_out++;
+	n = run(&ch->state, &pkt->messages, pkt->count, ctx->out, &rc);
 	ctx->counts.messages_in += n;
 	ctx->counts.messages_out += n;
-	ch->next = pkt->seq + pkt->count;
-	if (__builtin_expect(in->p != in->end || n < pkt->count, 0))
-		channel_rest(ctx, ch, *in, pkt->seq, pkt->seq + pkt->count, n, rc);
-	ch->ts_next_ns = ts_recv_ns < ctx->now_ns ? ts_recv_ns : ctx->now_ns;
+	if (__builtin_expect(bytes_len(pkt->messages) == 0 && n >= pkt->count, 1))
+		ch->next += pkt->count;
+	else
+		channel_rest(ctx, ch, pkt->messages, ch->next, ch->next + pkt->count, n, rc);
+	ch->ts_next_ns = ch->ts_recv_ns < ctx->now_ns ? ch->ts_recv_ns : ctx->now_ns;
+	return 1;
 }
 
 /* feeds_frame takes an Ethernet frame, if it is a plain datagram to where one of a feed went before.
@@ -106,8 +110,6 @@ static inline bool feeds_frame(struct feeds *fs, struct bytes frame, uint64_t ts
 {
 	const struct feed_known *known;
 	struct feed_line *line;
-	struct channel *ch;
-	struct feed_packet pkt;
 	struct udp4 u;
 
 	if (!frame_udp4(frame, &u))
@@ -116,15 +118,9 @@ static inline bool feeds_frame(struct feeds *fs, struct bytes frame, uint64_t ts
 	if (known->dst != u.dst)
 		return false;
 	line = known->line;
-	ch = line->state;
-	/* what continues a channel needs no look whether an assumed line stays: nobody had it before */
-	if (ch && line->protocol->packet(u.payload, &pkt) == 0 &&
-		(!pkt.has_channel || pkt.channel == ch->number) &&
-		channel_continues(ch, line->protocol, &pkt)) {
-		fs->ctx.counts.packets_in++;
-		channel_next(&fs->ctx, ch, &pkt, line, ts_recv_ns);
-	} else {
+	/* of what continues a channel nobody asks whether an assumed line stays: it is new to all */
+	if (!line->state ||
+		line->protocol->next(&fs->ctx, line->state, u.payload, line, ts_recv_ns) == 0)
 		feeds_packet(fs, line, u.payload, ts_recv_ns);
-	}
 	return true;
 }

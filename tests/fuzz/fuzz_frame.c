@@ -1,5 +1,6 @@
 /* Headers of any packet. Property: a payload lies inside the packet, and cutting the packet off
- * behind its payload changes nothing: what is behind is padding. */
+ * behind its payload changes nothing: what is behind is padding. What is read the short way is read the
+ * same. */
 #include <stdlib.h>
 
 #include "decode/frame.h"
@@ -12,11 +13,24 @@ static void check(int condition)
 		abort();
 }
 
+static void short_way(struct bytes in)
+{
+	struct frame f;
+	struct udp4 u;
+
+	if (!frame_udp4(in, &u))
+		return;
+	check(frame_parse(in, LINK_ETHERNET, &f) == 0 && f.ip_proto == IP_PROTO_UDP);
+	check(u.payload.p == f.payload.p && u.payload.end == f.payload.end);
+	check(u.dst == frame_dst4(&f));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const enum link_type links[] = {LINK_ETHERNET, LINK_RAW, LINK_NULL, LINK_LINUX_SLL,
 		LINK_LINUX_SLL2, LINK_IPV4, LINK_IPV6, LINK_LOOP};
 
+	short_way(bytes_of(data, size));
 	for (size_t i = 0; i < sizeof(links) / sizeof(*links); i++) {
 		struct frame f, again;
 		int rc = frame_parse(bytes_of(data, size), links[i], &f);

@@ -37,6 +37,34 @@ Test(frame, udp_over_ipv4_gives_its_payload_without_padding)
 	cr_assert_eq(f.dst.ip[12], 239);
 }
 
+Test(frame, the_short_way_reads_the_same_or_refuses)
+{
+	uint8_t p[sizeof(udp4) + 4] = {0};
+	unsigned taken = 0;
+	struct udp4 u;
+	struct frame f;
+
+	memcpy(p, udp4, sizeof(udp4)); /* and padding */
+	cr_assert(frame_udp4(bytes_of(p, sizeof(p)), &u));
+	for (size_t bit = 0; bit < 8 * sizeof(p); bit++) {
+		p[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		for (size_t len = 0; len <= sizeof(p); len++) {
+			struct bytes in = bytes_of(p, len);
+
+			if (!frame_udp4(in, &u))
+				continue;
+			taken++;
+			cr_assert_eq(frame_parse(in, LINK_ETHERNET, &f), 0);
+			cr_assert_eq(f.ip_proto, IP_PROTO_UDP);
+			cr_assert_eq(u.payload.p, f.payload.p);
+			cr_assert_eq(u.payload.end, f.payload.end);
+			cr_assert_eq(u.dst, frame_dst4(&f));
+		}
+		p[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	cr_assert_gt(taken, 8 * sizeof(p));
+}
+
 Test(frame, every_prefix_is_refused)
 {
 	struct frame f;
