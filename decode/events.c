@@ -4,13 +4,31 @@
 void events_flush(struct events *evs)
 {
 	events_select(evs);
-	if (evs->n == 0 && evs->unwanted == 0)
+	if (evs->n == 0 && evs->unwanted == 0 && !evs->row)
 		return;
 	evs->flush(evs);
+	evs->row = evs->row_end = NULL;
+	evs->rows = 0;
 	evs->n = evs->selected = 0;
 	evs->used = 0;
 	evs->types = 0;
 	evs->last_push = NULL;
+}
+
+bool events_row_begin(struct events *evs)
+{
+	row_head_make(&evs->head, &evs->base);
+	if (!evs->head.len)
+		return false;
+	if (evs->n || evs->row >= evs->window_end)
+		events_flush(evs);
+	if (!evs->row) {
+		evs->open(evs);
+		evs->row = evs->window;
+		evs->window_recv_ns = evs->base.ts_recv_ns;
+	}
+	evs->row_end = evs->window_end;
+	return true;
 }
 
 /* parts_used returns how many bytes the variable parts of the newest event have. */

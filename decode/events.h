@@ -3,7 +3,7 @@
 #pragma once
 
 #include "base/bytes.h"
-#include "events/event.h" /* generated from proto/: struct event and every payload */
+#include "events/event_row.h" /* generated from proto/: struct event, every payload, and their rows */
 
 enum {
 	EVENTS_MAX = 256,             /* events in the vector before it flushes */
@@ -39,6 +39,18 @@ struct events {
 	uint64_t pushed;         /* events ever appended */
 	uint64_t types;          /* bits 1 << type of the events since the last flush */
 	struct event *last_push; /* newest event still in the vector, or NULL */
+	/* Where nobody looks at the events, decoders write the rows of the usual ones themselves: from
+	 * row to row_end, where a window of the stream is. */
+	bool direct;                       /* they may, at all */
+	uint8_t *row;                      /* where the next one goes; NULL: no window */
+	const uint8_t *row_end;            /* it may begin before here; NULL: events_row_begin first */
+	uint8_t *last_row;                 /* newest row */
+	uint8_t *window;                   /* first row */
+	const uint8_t *window_end;         /* what row_end will be */
+	uint32_t rows;                     /* in the window */
+	uint64_t window_recv_ns;           /* ts_recv_ns of the first */
+	struct row_head head;              /* of the packet at hand */
+	void (*open)(struct events *evs);  /* makes a window: sets window and window_end */
 };
 
 /* gap_counts counts GapEvents, and the messages in them, by cause (GAP_EVENT_CAUSE_x). */
@@ -82,6 +94,41 @@ static inline void events_switch(struct events *evs, void *stream)
 	}
 }
 
+/* events_row_begin makes ready for a row: what is in the vector goes first, the head is that of base.
+ * Returns  false when the next event must go to the vector */
+bool events_row_begin(struct events *evs);
+
+/* events_rows says whether the next event may be written as a row, at evs->row. */
+static inline bool events_rows(struct events *evs)
+{
+	return __builtin_expect(evs->row < evs->row_end, 1) || (evs->direct && events_row_begin(evs));
+}
+
+/* events_row_done takes the row that has been written and ends at end. */
+static inline void events_row_done(struct events *evs, uint8_t *row, uint8_t *end)
+{
+	evs->last_row = row;
+	evs->row = end;
+	evs->rows++;
+	evs->sub_seq++;
+}
+
+/* events_last marks the newest event, ev or, if that is NULL, the newest row, as the last of an atomic
+ * change. */
+static inline void events_last(struct events *evs, struct event *ev)
+{
+	if (ev)
+		ev->flags |= EVENT_FLAG_LAST;
+	else
+		evs->row = row_mark_last(&evs->head, evs->last_row, evs->row);
+}
+
+/* events_base is called when base has changed: rows begin anew. */
+static inline void events_base(struct events *evs)
+{
+	evs->row_end = NULL;
+}
+
 /* events_push appends an event of this type, its envelope copied from base, its payload zero. With
  * a constant type it is straight stores and one test.
  *
@@ -113,6 +160,7 @@ static inline __attribute__((always_inline)) struct event *events_push(
 	evs->last_push = ev;
 	evs->pushed++;
 	evs->types |= 1ull << type;
+	evs->row_end = NULL; /* rows come behind it */
 	return ev;
 }
 

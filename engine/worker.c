@@ -85,12 +85,24 @@ static unsigned select_types(struct events *evs, uint64_t types)
 	return n;
 }
 
-/* worker_flush takes the vector: selected families go to their stream. */
+void worker_open(struct events *evs)
+{
+	struct worker *w = evs->ctx;
+
+	evs->window = stream_window(w->streams, evs->stream, &evs->window_end);
+}
+
+/* worker_flush takes rows and vector: selected families go to their stream. */
 void worker_flush(struct events *evs)
 {
 	struct worker *w = evs->ctx;
 	unsigned n = evs->n;
 
+	if (evs->row) {
+		w->counts.events_in += evs->rows;
+		w->counts.events_out += evs->rows;
+		stream_rows(w->streams, evs->stream, evs->row, evs->rows, evs->window_recv_ns);
+	}
 	if (evs->types & ~w->types)
 		n = select_types(evs, w->types);
 	w->counts.events_in += evs->n + evs->unwanted;

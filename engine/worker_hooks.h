@@ -27,5 +27,6 @@ void worker_send_report(struct worker *w);
 /* worker_send_step tells of a step of the clock, if there was one. */
 void worker_send_step(struct worker *w);
 
-/* worker_flush is the flush of the worker's event vector. */
+/* worker_flush and worker_open are the flush and open of the worker's event vector. */
 void worker_flush(struct events *evs);
+void worker_open(struct events *evs);

@@ -63,7 +63,7 @@ static inline __attribute__((always_inline)) uint8_t *put_key(
 static const uint64_t wire_more[64] = {WIRE_SEVEN(0), WIRE_SEVEN(0x80808080808080),
 	WIRE_SEVEN(0x808080808080), WIRE_SEVEN(0x8080808080), WIRE_SEVEN(0x80808080),
 	WIRE_SEVEN(0x808080), WIRE_SEVEN(0x8080), WIRE_SEVEN(0x80), WIRE_SEVEN(0), 0};
-static const uint8_t wire_len[64] = {WIRE_SEVEN(0), WIRE_SEVEN(8), WIRE_SEVEN(7), WIRE_SEVEN(6),
+static const uint8_t wire_length[64] = {WIRE_SEVEN(0), WIRE_SEVEN(8), WIRE_SEVEN(7), WIRE_SEVEN(6),
 	WIRE_SEVEN(5), WIRE_SEVEN(4), WIRE_SEVEN(3), WIRE_SEVEN(2), WIRE_SEVEN(1), 1};
 /* The same with a key of one byte in front; nothing for zero. */
 static const uint8_t wire_step[64] = {WIRE_SEVEN(0), WIRE_SEVEN(9), WIRE_SEVEN(8), WIRE_SEVEN(7),
@@ -120,7 +120,7 @@ static inline uint8_t *put_varint(uint8_t *p, uint64_t v)
 		return wire_varint_long(p, v);
 	zeros = wire_zeros(v);
 	wire_varint(p, v, zeros);
-	return p + wire_len[zeros];
+	return p + wire_length[zeros];
 }
 
 /* put_varint_small is for what is nearly always below 128: enums, flags, levels, lengths. */
@@ -262,7 +262,7 @@ WIRE_PUT(bytes, WIRE_LEN, struct bytes, bytes_len(v) != 0)
 #undef WIRE_PUT
 
 /* put_KIND_usual: as put_KIND. */
-static inline uint8_t *put_uint64_usual(uint8_t *p, uint32_t number, uint64_t v)
+static inline __attribute__((always_inline)) uint8_t *put_uint64_usual(uint8_t *p, uint32_t number, uint64_t v)
 {
 	unsigned zeros;
 
@@ -273,16 +273,23 @@ static inline uint8_t *put_uint64_usual(uint8_t *p, uint32_t number, uint64_t v)
 	return p + wire_step[zeros] + (v ? key_len(number) - 1 : 0);
 }
 
-static inline uint8_t *put_uint32_usual(uint8_t *p, uint32_t number, uint32_t v)
+static inline __attribute__((always_inline)) uint8_t *put_uint32_usual(uint8_t *p, uint32_t number, uint32_t v)
 {
 	if (__builtin_expect(v > 0x7f, 0))
 		return put_uint64_usual(p, number, v);
 	*put_key(p, number, WIRE_VARINT) = (uint8_t)v;
-	return p + (v ? key_len(number) + 1 : 0);
+	return p + ((v + 0x7f) >> 7) * (key_len(number) + 1); /* one, or none for zero */
+}
+
+/* put_small is for what is below 128. */
+static inline __attribute__((always_inline)) uint8_t *put_small(uint8_t *p, uint32_t number, uint32_t v)
+{
+	*put_key(p, number, WIRE_VARINT) = (uint8_t)v;
+	return p + ((v + 0x7f) >> 7) * (key_len(number) + 1);
 }
 
 /* put_KIND_opt: has says whether the field is there (1 or 0); zero is a value. */
-static inline uint8_t *put_uint64_opt(uint8_t *p, uint32_t number, uint64_t v, uint32_t has)
+static inline __attribute__((always_inline)) uint8_t *put_uint64_opt(uint8_t *p, uint32_t number, uint64_t v, uint32_t has)
 {
 	unsigned zeros;
 
@@ -293,7 +300,7 @@ static inline uint8_t *put_uint64_opt(uint8_t *p, uint32_t number, uint64_t v, u
 	return p + ((wire_step_opt[zeros] + key_len(number) - 1) & -(size_t)has);
 }
 
-static inline uint8_t *put_uint32_opt(uint8_t *p, uint32_t number, uint32_t v, uint32_t has)
+static inline __attribute__((always_inline)) uint8_t *put_uint32_opt(uint8_t *p, uint32_t number, uint32_t v, uint32_t has)
 {
 	if (__builtin_expect(v > 0x7f, 0))
 		return put_uint64_opt(p, number, v, has);
@@ -301,7 +308,7 @@ static inline uint8_t *put_uint32_opt(uint8_t *p, uint32_t number, uint32_t v, u
 	return p + ((key_len(number) + 1) & -(size_t)has);
 }
 
-static inline uint8_t *put_sint64_opt(uint8_t *p, uint32_t number, int64_t v, uint32_t has)
+static inline __attribute__((always_inline)) uint8_t *put_sint64_opt(uint8_t *p, uint32_t number, int64_t v, uint32_t has)
 {
 	return put_uint64_opt(p, number, wire_zigzag(v), has);
 }

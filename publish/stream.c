@@ -228,28 +228,48 @@ static inline int append(struct streams *ws, struct stream *s, const struct even
 	return 0;
 }
 
-/* append_rows appends as many events as surely fit into batch and block, in one go.
- * Returns  how many: 0 when the next one may close the batch or is long */
+uint8_t *stream_window(struct streams *ws, struct stream *s, const uint8_t **end)
+{
+	uint32_t left;
+
+	if (s->copied + s->used + SLACK > ws->room)
+		stream_close(ws, s);
+	left = ws->room - SLACK - s->copied;
+	*end = s->block + (left < BLOCK ? left + 1 : BLOCK);
+	return s->block + s->used;
+}
+
+void stream_rows(
+	struct streams *ws, struct stream *s, const uint8_t *end, uint32_t n, uint64_t recv_ns)
+{
+	if (n && s->events == 0)
+		list_append(ws, s, recv_ns);
+	s->used = (uint32_t)(end - s->block);
+	s->events += n;
+	ws->appended += n;
+	if (s->used >= BLOCK)
+		block_full(ws, s);
+}
+
+/* append_rows appends as many events as surely fit into the batch, in one go.
+ * Returns  how many: 0 when the next one may be the last of its batch, or is long */
 static unsigned append_rows(
 	struct streams *ws, struct stream *s, struct event *const *evs, unsigned n)
 {
 	unsigned done, all = 0;
 
-	while (all < n && s->copied + BLOCK + SLACK <= ws->room) {
-		uint32_t left = ws->batch_events - s->events;
+	while (all < n) {
+		uint32_t most = ws->batch_events - s->events - 1;
+		const uint8_t *end;
+		uint8_t *row = stream_window(ws, s, &end);
 
-		s->used += (uint32_t)event_rows_write(s->block + s->used, s->block + BLOCK,
-			evs + all, n - all < left ? n - all : left - 1, &done);
+		row += event_rows_write(
+			row, end, evs + all, n - all < most ? n - all : most, &done);
 		if (!done)
 			break;
-		if (s->events == 0)
-			list_append(ws, s, evs[all]->ts_recv_ns);
-		s->events += done;
+		stream_rows(ws, s, row, done, evs[all]->ts_recv_ns);
 		all += done;
-		if (s->used >= BLOCK)
-			block_full(ws, s);
 	}
-	ws->appended += all;
 	return all;
 }
 

@@ -68,6 +68,14 @@ int stream_append(struct streams *ws, struct stream *s, const struct event *ev);
 unsigned stream_append_all(
 	struct streams *ws, struct stream *s, struct event *const *evs, unsigned n);
 
+/* stream_window gives room for rows that the caller writes itself: one may begin before *end, and have
+ * EVENT_ROW_MAX bytes. Nothing else is called on s before stream_rows, which takes the n rows that
+ * stand from the window's begin to end; recv_ns: ts_recv_ns of the first.
+ * Not where batch_events bounds a batch.
+ * Returns  where the first row goes */
+uint8_t *stream_window(struct streams *ws, struct stream *s, const uint8_t **end);
+void stream_rows(struct streams *ws, struct stream *s, const uint8_t *end, uint32_t n, uint64_t recv_ns);
+
 /* stream_dropped tells the consumers of s, in its batches from now on, that events were shed. */
 void stream_dropped(struct stream *s, enum reason reason, uint64_t events);
 

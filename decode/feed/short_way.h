@@ -51,6 +51,7 @@ static inline void channel_base(struct channel_context *ctx, struct channel *ch,
 	base->flags = ch->stale ? EVENT_FLAG_STALE : 0;
 	base->feed = feed;
 	out->sub_seq = 0;
+	events_base(out);
 }
 
 /* channel_day moves the venue's midnight on when ts_recv_ns has left the day it was computed for. */

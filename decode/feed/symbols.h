@@ -54,9 +54,12 @@ struct str symbols_find_far(const struct symbols *table, uint64_t id);
 static inline struct str symbols_find(const struct symbols *table, uint64_t id)
 {
 	uint32_t number = table->index[symbols_home(table, id)];
-	const struct symbol *slot = &table->slot[number];
+	const struct symbol *slot;
 
-	if (__builtin_expect(number && slot->id != id, 0))
+	if (!number)
+		return (struct str){NULL, 0};
+	slot = &table->slot[number];
+	if (__builtin_expect(slot->id != id, 0))
 		return symbols_find_far(table, id);
 	return (struct str){slot->text, slot->len};
 }

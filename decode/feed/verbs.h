@@ -49,14 +49,25 @@ static inline bool text_is_plain(uint8_t c)
 /* date_of_days turns days since 1970-01-01 into yyyymmdd. days <= 65535 */
 uint32_t date_of_days(uint32_t days);
 
-/* text_ascii makes a str of bytes that are ASCII and not NUL, as nearly all are. */
-static inline struct str text_ascii(struct events *out, const uint8_t *p, uint32_t len)
+/* text_is_odd says whether text has a byte that is not ASCII, or NUL: text_clean makes it new. */
+static inline bool text_is_odd(const uint8_t *p, uint32_t len)
 {
 	uint8_t odd = 0;
 
+	if (len == 8) {
+		uint64_t text = load_le64(p);
+
+		return ((text | (text - 0x0101010101010101u)) & 0x8080808080808080u) != 0;
+	}
 	for (uint32_t i = 0; i < len; i++)
 		odd |= (uint8_t)(p[i] | (p[i] - 1));
-	if (__builtin_expect(odd & 0x80, 0))
+	return odd & 0x80;
+}
+
+/* text_ascii makes a str of bytes that are ASCII and not NUL, as nearly all are. */
+static inline struct str text_ascii(struct events *out, const uint8_t *p, uint32_t len)
+{
+	if (__builtin_expect(text_is_odd(p, len), 0))
 		return text_clean(out, p, len);
 	return (struct str){(const char *)p, len};
 }
@@ -65,13 +76,12 @@ static inline struct str text_ascii(struct events *out, const uint8_t *p, uint32
 static inline struct str text_space(struct events *out, const uint8_t *p, uint32_t len)
 {
 	if (len == 8) {
-		uint64_t text = load_le64(p), ink = text ^ 0x2020202020202020u;
+		uint64_t ink = load_le64(p) ^ 0x2020202020202020u;
+		bool odd = text_is_odd(p, 8);
 
 		len = ink ? 8 - (uint32_t)__builtin_clzll(ink) / 8 : 0;
-		if (__builtin_expect(
-			    ((text | (text - 0x0101010101010101u)) & 0x8080808080808080u) != 0, 0))
-			return text_clean(out, p, len);
-		return (struct str){(const char *)p, len};
+		return __builtin_expect(odd, 0) ? text_clean(out, p, len)
+						: (struct str){(const char *)p, len};
 	}
 	while (len && p[len - 1] == ' ')
 		len--;
@@ -99,7 +109,7 @@ static inline struct str text_char(struct events *out, const uint8_t *p)
 
 /* price_times turns a wire price into 1e-9 units.
  * Returns  false when it does not fit: out is unchanged then */
-static inline bool price_times(int64_t value, int64_t factor, int64_t *out)
+static inline __attribute__((always_inline)) bool price_times(int64_t value, int64_t factor, int64_t *out)
 {
 	int64_t scaled;
 
@@ -110,7 +120,7 @@ static inline bool price_times(int64_t value, int64_t factor, int64_t *out)
 }
 
 /* price_over is price_times for formats finer than 1e-9. factor: a constant */
-static inline bool price_over(int64_t value, int64_t factor, int64_t *out)
+static inline __attribute__((always_inline)) bool price_over(int64_t value, int64_t factor, int64_t *out)
 {
 	if (value % factor)
 		return false;

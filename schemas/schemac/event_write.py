@@ -182,11 +182,15 @@ def bound_terms(msg, m, fields=None, indent="\t"):
 
 
 def message_writer(msg):
-    name = snake(msg.name)
     how = "static inline" if msg.name in HOT else "static __attribute__((noinline))"
-    out = [f"{how} uint8_t *write_{name}(uint8_t *p, const struct {struct_of(msg)} *m)", "{"]
+    out = [f"{how} uint8_t *write_{snake(msg.name)}(uint8_t *p, const struct {struct_of(msg)} *m)", "{"]
     out += write_fields(msg, fields_of(msg), "m->")
-    out += ["\treturn p;", "}", ""]
+    return out + ["\treturn p;", "}", ""]
+
+
+def message_bound(msg):
+    name = snake(msg.name)
+    out = []
     terms, loops = bound_terms(msg, "m->")
     out += [f"static inline size_t bound_{name}(const struct {struct_of(msg)} *m)", "{"]
     total = " + ".join([str(bound_const(msg))] + terms)
@@ -246,108 +250,193 @@ def tail_writer(event):
     return out + ["\treturn (size_t)(p - out);", "}", ""]
 
 
-def rows_writer(event):
-    """event_rows_write: what is equal for the events of a packet is encoded once and copied."""
+def rows_header(schema):
+    """event_row.h: rows of the kinds that are written fast, for who writes many of one packet."""
+    event = schema.message(EVENT)
     before, behind = around(event)
     if tuple(f.name for f in before[:5]) != HEAD:
         raise SchemaError(event.where, "expected Event to begin with " + ", ".join(HEAD))
     by_name = {f.name: f.number for f in event.fields}
-    hot = [f for f in payloads_of(event) if f.type.name in HOT]
+    hot = hot_payloads(event)
     longest = (1 + LENGTH_MAX + bound_const(event) + 2 * TEXTS_MAX + 64
                + max(key_len(f.number) + LENGTH_MAX + bound_const(f.type) for f in hot))
     if longest > ROW_MAX:
         raise SchemaError(event.where, f"expected rows of at most {ROW_MAX} bytes, not {longest}: raise ROW_MAX")
-    out = f"""/* head is how rows begin, and what they have behind the payload, as long as packet and sender stay the
+    out = f"""/* Generated from proto/ by schemac: rows of a batch, those of the events of one packet.
+ *
+ * What is equal for the events of a packet is encoded once and copied. Bytes are those of event_row_write. */
+/* Hot path: no allocation, lock, system call or log. */
+#pragma once
+
+#include "events/event.h"
+#include "proto/wire.h"
+
+/* row_head is how rows begin, and what they have behind the payload, as long as packet and sender stay the
  * same. row: key, a place for the length, ts_recv_ns, a place for ts_event_ns, venue, channel, seq. */
-enum {{ HEAD_RECV = 3, HEAD_TIME = 12, HEAD_MAX = 48, TEXTS_MAX = {TEXTS_MAX} }};
-struct head {{
+enum {{ HEAD_RECV = 3, HEAD_TIME = 12, HEAD_MAX = 48, TAIL_MAX = 32, ROW_TEXTS_MAX = {TEXTS_MAX} }};
+struct row_head {{
+	uint8_t row[HEAD_MAX + 48], tail[TAIL_MAX + WIRE_SLACK];
+	uint32_t len, len_seq;          /* of row without and with seq; 0 when it does not fit */
+	uint32_t tail_len, template_id; /* tail: ts_send_ns, template_id, feed */
 	struct str venue;
 	uint64_t ts_recv_ns, ts_send_ns, seq;
 	uint32_t channel, feed;
-	uint32_t len, len_seq; /* of row without and with seq; 0 when it does not fit */
-	uint32_t send_len, feed_len;
-	uint8_t row[HEAD_MAX + 48], send[16 + WIRE_SLACK], feed_field[8 + WIRE_SLACK];
 }};
 
-static inline bool head_moves(const struct head *h, const struct event *ev)
+/* The types that are written so, as bits 1 << type. */
+static const uint64_t event_row_types = {" | ".join(f"1ull << {event_constant(f)}" for f in hot)};
+
+static inline bool row_head_is(const struct row_head *h, const struct event *ev)
 {{
-	return h->len && ev->venue.p == h->venue.p && ev->venue.len == h->venue.len && ev->channel == h->channel &&
+	return ev->ts_recv_ns == h->ts_recv_ns && ev->ts_send_ns == h->ts_send_ns && h->len &&
+	       ev->venue.p == h->venue.p && ev->venue.len == h->venue.len && ev->channel == h->channel &&
 	       ev->feed == h->feed;
 }}
 
-static inline bool head_is(const struct head *h, const struct event *ev)
+/* row_head_make fills h for the events that have the facts of ev. h begins as zero. */
+void row_head_make(struct row_head *h, const struct event *ev);
+
+/* row_tail_make fills tail of h. */
+void row_tail_make(struct row_head *h, uint32_t template_id);
+
+/* row_mark_last sets EVENT_FLAG_LAST in the row from row to end.
+ * Returns  its end, which may have moved by 3 bytes */
+uint8_t *row_mark_last(const struct row_head *h, uint8_t *row, uint8_t *end);
+
+/* row_begin writes a row up to its flags, row_end from behind its payload; flags, instrument_id, symbol and
+ * payload stand between. ts_event_ns is not 0. Both return the end of what they wrote. */
+static inline __attribute__((always_inline)) uint8_t *row_begin(
+	uint8_t *row, const struct row_head *h, uint64_t ts_event_ns)
 {{
-	return ev->ts_recv_ns == h->ts_recv_ns && ev->ts_send_ns == h->ts_send_ns && head_moves(h, ev);
+	memcpy(row, h->row, HEAD_MAX);
+	memcpy(row + HEAD_TIME, &ts_event_ns, sizeof(ts_event_ns));
+	return row + h->len_seq;
 }}
 
-static __attribute__((noinline)) void head_make(struct head *h, const struct event *ev)
+/* row_seq, behind row_begin, gives the row another seq than that of the head. */
+static inline __attribute__((always_inline)) uint8_t *row_seq(uint8_t *row, const struct row_head *h, uint64_t seq)
+{{
+	return put_uint64_usual(row + h->len, {by_name["seq"]}, seq);
+}}
+
+static inline __attribute__((always_inline)) uint8_t *row_end(
+	uint8_t *row, uint8_t *p, struct row_head *h, uint32_t sub_seq, uint32_t template_id)
+{{
+	p = put_uint32_usual(p, {by_name["sub_seq"]}, sub_seq);
+	if (__builtin_expect(template_id != h->template_id, 0))
+		row_tail_make(h, template_id);
+	memcpy(p, h->tail, TAIL_MAX);
+	return nest_end(row + 1, p + h->tail_len);
+}}""".split("\n")
+    return out
+
+
+def hot_payloads(event):
+    return [f for f in payloads_of(event) if f.type.name in HOT]
+
+
+def rows_writer(event):
+    """event_rows_write: any events, one by one."""
+    before, _ = around(event)
+    by_name = {f.name: f.number for f in event.fields}
+    out = f"""/* sender_make does what is equal for all packets of a sender. */
+static __attribute__((noinline)) void sender_make(struct row_head *h, const struct event *ev)
 {{
 	uint8_t *p;
 
-	if (!head_moves(h, ev)) {{ /* another sender */
-		h->venue = ev->venue;
-		h->channel = ev->channel;
-		h->feed = ev->feed;
-		h->len = 0;
-		if (ev->venue.len > HEAD_MAX / 2)
-			return;
-		p = put_fixed64_set(nest_begin(h->row, 1) + 1, {by_name["ts_recv_ns"]}, 0);
-		p = put_fixed64_set(p, {by_name["ts_event_ns"]}, 0);
-		p = put_str(p, {by_name["venue"]}, ev->venue);
-		p = put_uint32(p, {by_name["channel"]}, ev->channel);
-		h->len = (uint32_t)(p - h->row);
-		p = put_uint32(h->feed_field, {by_name["feed"]}, ev->feed);
-		h->feed_len = (uint32_t)(p - h->feed_field);
-	}}
+	h->venue = ev->venue;
+	h->channel = ev->channel;
+	h->feed = ev->feed;
+	h->ts_send_ns = ev->ts_send_ns;
+	h->len = 0;
+	row_tail_make(h, 0);
+	if (ev->venue.len > HEAD_MAX / 2)
+		return;
+	p = put_fixed64_set(nest_begin(h->row, 1) + 1, {by_name["ts_recv_ns"]}, 0);
+	p = put_fixed64_set(p, {by_name["ts_event_ns"]}, 0);
+	p = put_str(p, {by_name["venue"]}, ev->venue);
+	p = put_uint32(p, {by_name["channel"]}, ev->channel);
+	h->len = (uint32_t)(p - h->row);
+}}
+
+void row_head_make(struct row_head *h, const struct event *ev)
+{{
+	if (!h->len || ev->venue.p != h->venue.p || ev->venue.len != h->venue.len || ev->channel != h->channel ||
+		ev->feed != h->feed || !ev->ts_send_ns != !h->ts_send_ns)
+		sender_make(h, ev);
 	h->ts_recv_ns = ev->ts_recv_ns;
 	h->ts_send_ns = ev->ts_send_ns;
 	h->seq = ev->seq;
 	memcpy(h->row + HEAD_RECV, &ev->ts_recv_ns, sizeof(ev->ts_recv_ns));
+	if (ev->ts_send_ns)
+		memcpy(h->tail + key_len({by_name["ts_send_ns"]}), &ev->ts_send_ns, sizeof(ev->ts_send_ns));
 	h->len_seq = (uint32_t)(put_uint64_usual(h->row + h->len, {by_name["seq"]}, ev->seq) - h->row);
 	if (h->len_seq > HEAD_MAX || !ev->ts_recv_ns)
 		h->len = 0;
-	p = put_fixed64(h->send, {by_name["ts_send_ns"]}, ev->ts_send_ns);
-	h->send_len = (uint32_t)(p - h->send);
+}}
+
+void row_tail_make(struct row_head *h, uint32_t template_id)
+{{
+	uint8_t *p = put_fixed64(h->tail, {by_name["ts_send_ns"]}, h->ts_send_ns);
+
+	p = put_uint32(p, {by_name["template_id"]}, template_id);
+	p = put_uint32(p, {by_name["feed"]}, h->feed);
+	h->tail_len = (uint32_t)(p - h->tail);
+	h->template_id = template_id;
+}}
+
+__attribute__((noinline)) uint8_t *row_mark_last(const struct row_head *h, uint8_t *row, uint8_t *end)
+{{
+	uint8_t *at = row + 1, *p = row + h->len;
+	bool wide = *at >= 0x80; /* the length has two bytes */
+
+	p += wide;
+	if (*p == {by_name["seq"] << 3})
+		for (p++; *p++ >= 0x80;)
+			;
+	if (*p == {by_name["flags"] << 3}) {{
+		p[1] |= EVENT_FLAG_LAST;
+		return end;
+	}}
+	memmove(p + 2, p, (size_t)(end - p));
+	p[0] = {by_name["flags"] << 3};
+	p[1] = EVENT_FLAG_LAST;
+	end += 2;
+	if (!wide)
+		return nest_end(at, end);
+	at[0] = (uint8_t)((end - at - 2) | 0x80);
+	at[1] = (uint8_t)((end - at - 2) >> 7);
+	return end;
 }}
 
 /* row_write writes the row of an event of the kinds that are written fast.
  * Returns  its end, or NULL for another event */
-static inline __attribute__((always_inline)) uint8_t *row_write(uint8_t *row, const struct event *ev, struct head *h)
+static inline __attribute__((always_inline)) uint8_t *row_write(uint8_t *row, const struct event *ev, struct row_head *h)
 {{
 	uint8_t *p, *at;
 
-	if (__builtin_expect(!head_is(h, ev), 0))
-		head_make(h, ev);
-	if (__builtin_expect(!h->len || !ev->ts_event_ns || ev->symbol.len > TEXTS_MAX, 0))
+	if (__builtin_expect(!row_head_is(h, ev), 0))
+		row_head_make(h, ev);
+	if (__builtin_expect(!h->len || !ev->ts_event_ns || ev->symbol.len > ROW_TEXTS_MAX || ev->qty_scale, 0))
 		return NULL;
-	memcpy(row, h->row, HEAD_MAX);
-	memcpy(row + HEAD_TIME, &ev->ts_event_ns, sizeof(ev->ts_event_ns));
-	if (ev->seq == h->seq)
-		p = row + h->len_seq;
-	else
-		p = put_uint64_usual(row + h->len, {by_name["seq"]}, ev->seq);""".split("\n")
+	p = row_begin(row, h, ev->ts_event_ns);
+	if (ev->seq != h->seq)
+		p = row_seq(row, h, ev->seq);""".split("\n")
     for f in before[5:]:
         out += write_field(event, f, "ev->")
     out += ["\tswitch (ev->type) {"]
-    for f in hot:
+    for f in hot_payloads(event):
         m = f"ev->{f.name}."
-        texts = [is_there(f.type, g, m) for g in fields_of(f.type) if g.kind in ("string", "bytes")]
-        many = [is_there(f.type, g, m) for g in fields_of(f.type) if g.label in ("many", "map")]
-        tests = [" + ".join(texts) + " > TEXTS_MAX"] * bool(texts) + many
+        tests = not_flat(f.type, m)
         out.append(f"\tcase {event_constant(f)}:")
         if tests:
             out += [f"\t\tif ({' || '.join(tests)})", "\t\t\treturn NULL;"]
         out += [f"\t\tat = nest_begin(p, {f.number});",
                 f"\t\tp = nest_end(at, write_{snake(f.type.name)}(at + 1, &ev->{f.name}));", "\t\tbreak;"]
-    out += ["\tdefault:", "\t\treturn NULL;", "\t}"]
-    for f in behind:
-        if f.name == "ts_send_ns":
-            out += ["\tmemcpy(p, h->send, 16);", "\tp += h->send_len;"]
-        elif f.name == "feed":
-            out += ["\tmemcpy(p, h->feed_field, 8);", "\tp += h->feed_len;"]
-        else:
-            out += write_fields(event, [f], "ev->")
-    out += """	return nest_end(row + 1, p);
+    out += """	default:
+		return NULL;
+	}
+	return row_end(row, p, h, ev->sub_seq, ev->template_id);
 }
 
 /* row_any writes any other event. Returns its end, or NULL when it is too long. */
@@ -359,7 +448,7 @@ static __attribute__((noinline)) uint8_t *row_any(uint8_t *row, const struct eve
 WIRE_CLONES __attribute__((flatten)) size_t event_rows_write(
 	uint8_t *out, const uint8_t *end, struct event *const *evs, unsigned n, unsigned *done)
 {
-	struct head h = {.len = 0};
+	struct row_head h = {.len = 0};
 	uint8_t *p = out;
 	unsigned i;
 
@@ -379,6 +468,13 @@ WIRE_CLONES __attribute__((flatten)) size_t event_rows_write(
     return out
 
 
+def not_flat(msg, m):
+    """Conditions under which a row of msg is not written fast: long texts, repeated fields."""
+    texts = [is_there(msg, g, m) for g in fields_of(msg) if g.kind in ("string", "bytes")]
+    many = [is_there(msg, g, m) for g in fields_of(msg) if g.label in ("many", "map")]
+    return [" + ".join(texts) + " > ROW_TEXTS_MAX"] * bool(texts) + many
+
+
 def batch_writer(batch):
     rows = batch.fields[0].number
     return ["size_t event_row_write(uint8_t *out, const struct event *ev)", "{",
@@ -393,9 +489,9 @@ def batch_writer(batch):
 def source(schema):
     out = ["/* Generated from proto/ by schemac. */",
            "/* Hot path: no allocation, lock, system call or log. */", '#include "events/event_write.h"', "",
-           '#include "proto/wire.h"', ""]
+           '#include "events/event_row.h"', ""]
     for msg in schema.messages:
         if msg.name != EVENT:
-            out += message_writer(msg)
+            out += message_writer(msg) + message_bound(msg)
     event = schema.message(EVENT)
     return out + event_writer(event) + tail_writer(event) + batch_writer(schema.message(BATCH)) + rows_writer(event)

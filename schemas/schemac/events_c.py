@@ -41,14 +41,14 @@ def generate(schema):
     """Returns {file name: lines}."""
     check_special(schema)
     return {"event.h": event_h(schema), "event_write.h": event_write.header(),
-            "event_write.c": event_write.source(schema), "event_fields.h": event_fields.header(schema),
+            "event_row.h": event_write.rows_header(schema), "event_write.c": event_write.source(schema), "event_fields.h": event_fields.header(schema),
             "event_fields.c": event_fields.source(schema)}
 
 
 def main(argv):
     parser = argparse.ArgumentParser(prog="schemac events", description="proto/ to C")
     parser.add_argument("proto", help="folder of the .proto files")
-    parser.add_argument("out", help="folder for event.h, event_write.[ch], event_fields.[ch]")
+    parser.add_argument("out", help="folder for event.h, event_write.[ch], event_row.h, event_fields.[ch]")
     args = parser.parse_args(argv)
     files = generate(load(args.proto))
     os.makedirs(args.out, exist_ok=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from typing import Dict, List, Optional, Tuple
 
+from .event_write import HOT, TEXTS_MAX as ROW_TEXTS_MAX
 from .ir import Block, Emit, Group, HeaderField, Message, Protocol, Row, Rows, Set, When, Wire
 from .model import Field, Model, Struct
 
@@ -81,6 +82,7 @@ class Messages:
 
     def __init__(self, protocol: Protocol, model: Model):
         self.p, self.model = protocol, model
+        self.flat = {n: s for n, s in model.payloads.items() if s.name in HOT}
         self.tables: Dict[Tuple, str] = {}
         self.table_code = Out()
         self.names = itertools.count()
@@ -116,6 +118,9 @@ class Messages:
             out("(void)version;", "(void)rest;")
         for i, group in enumerate(groups):
             self.group_read(out, msg, i, group)
+        if msg.last is True and self.is_one(msg):
+            for emit in msg.emits:
+                emit.sets.append(self.constant("flags", self.model.event, self.model.flags["LAST"]))
         self.emits(out, msg, msg.emits)
         self.hoist(out, msg)
         for i, group in enumerate(groups):
@@ -134,6 +139,14 @@ class Messages:
                     name, test = f"bits{len(self.hoisted)}", " && ".join(self.present(made.source))
                     out(f"const uint32_t {name} = {f'!({test}) ? 0 : ' if test else ''}{self.bits(made)};")
                     self.hoisted[id(made)] = name
+            for made in emit.sets:
+                if made.target == "ts_event_ns" and isinstance(made.source, Wire) and made.source.block is msg.root and self.is_flat(emit):
+                    key = (id(made.source), made.verb)
+                    if key not in self.hoisted:
+                        name = self.hoisted[key] = f"time{len(self.hoisted)}"
+                        lines = Out()
+                        self.set(lines, made, "local", self.model.event)
+                        out(f"uint64_t {name} = 0;", "", *(line.replace("ts_event_ns", name) for line in lines.lines))
 
     @staticmethod
     def all_emits(msg: Message) -> List[Emit]:
@@ -169,21 +182,35 @@ class Messages:
             del self.maybe[id(group.refer[0].entry)]
         out.close()
 
+    @staticmethod
+    def is_one(msg: Message) -> bool:
+        """Whether a message makes one event at most."""
+        return not any(g.emits for g in msg.groups) and all(
+            exclude(a.when, b.when) for a, b in itertools.combinations(msg.emits, 2))
+
     def last(self, out: Out, msg: Message) -> None:
-        if msg.last is True:
-            out("if (ev)", "\tev->flags |= EVENT_FLAG_LAST;")
-        elif msg.last:
+        if msg.last is True and not self.is_one(msg):
+            out("if (n)", "\tevents_last(out, ev);")
+        elif msg.last and msg.last is not True:
             wire, mask = msg.last
             test = " && ".join(self.present(wire) + [f"({load(wire, 'root')} & {mask:#x})"])
             out.open(f"if ({test})")
-            out.open("if (!ev)")
-            out("ev = events_push(out, EVENT_SYSTEM);", "ev->system.code = SYSTEM_EVENT_CODE_END_OF_EVENT;")
-            for made in self.common_sets(msg):
-                self.set(out, made, "ev", self.model.event)
-            out(f"ev->template_id = {self.template(msg)};", "n++;")
+            out.open("if (n)")
+            out("events_last(out, ev);")
+            out.close(" else {")
+            out.depth += 1
+            system = self.model.payload("system")
+            end = Emit("system", [*self.common_sets(msg), self.constant("flags", self.model.event, self.model.flags["LAST"]),
+                                  self.constant("code", system, system.fields["code"].enum["END_OF_EVENT"])])
+            self.emit(out, msg, end)
             out.close()
-            out("ev->flags |= EVENT_FLAG_LAST;")
             out.close()
+
+    @staticmethod
+    def constant(target: str, struct: Struct, value: int) -> Set:
+        made = Set(target, value)
+        made.field = struct.fields[target]
+        return made
 
     @staticmethod
     def common_sets(msg: Message) -> List[Set]:
@@ -209,8 +236,127 @@ class Messages:
             self.emit(out, msg, emit, "else " if chain else "")
             chain.append(emit)
 
+    # events as rows
+
+    def is_flat(self, emit: Emit) -> bool:
+        """Whether a row can be written as the fields lie on the wire: a usual event, nothing repeated or put together."""
+        if emit.event not in self.flat or emit.rows or emit.from_groups:
+            return False
+        targets = [s.target for s in emit.sets if s.target != "flags"]
+        return len(set(targets)) == len(targets) and "ts_event_ns" in targets and self.texts_len(emit) <= ROW_TEXTS_MAX and all(map(self.is_plain, emit.sets))
+
+    def is_plain(self, made: Set) -> bool:
+        if self.home(made, "") == "ev" and made.target not in ("ts_event_ns", "instrument_id", "symbol", "flags", "template_id"):
+            return False
+        if isinstance(made.source, Wire) and made.field.kind == "string" and made.verb == "plain":
+            return made.source.is_text or made.source.type == "char"
+        return made.verb not in ("note", "join", "numbered", "date", "yyyymm") and made.field.kind in (
+            "string", "bool", "enum", "uint32", "uint64", "sint64", "fixed64")
+
+    @staticmethod
+    def texts_len(emit: Emit) -> int:
+        return sum(s.source.size if isinstance(s.source, Wire) else 32 for s in emit.sets if s.field.kind == "string")
+
+    def straight(self, out: Out, msg: Message, emit: Emit, vector: str) -> None:
+        """The row of an event, straight from the wire; what it cannot say goes to the label vector: nothing is kept of
+        a row before events_row_done."""
+        own = [s for s in emit.sets if self.home(s, "") == "ev"]
+        names = {s.target for s in own}
+        time = next(self.hoisted.get((id(s.source), s.verb), s.target) for s in own if s.target == "ts_event_ns")
+        out("uint8_t *row = out->row, *p, *at;", *["uint64_t ts_event_ns = 0;"] * (time == "ts_event_ns"), "uint32_t flags = out->base.flags;",
+            *["uint64_t instrument_id = 0;"] * ("instrument_id" in names), *["struct str symbol = {0};"] * ("symbol" in names), "")
+        odd = [" && ".join(self.present(s.source) + [f"text_is_odd({self.blocks[id(s.source.block)]} + {s.source.at}, {s.source.size})"])
+               for s in emit.sets if isinstance(s.source, Wire) and s.field.kind == "string" and s.verb in ("plain", "learn", "learn_new")]
+        if odd:
+            out(f"if (__builtin_expect({' || '.join(odd)}, 0))", f"\tgoto {vector};")
+        for made in own:
+            if made.target != "template_id" and (made.target != "ts_event_ns" or time == "ts_event_ns"):
+                self.set(out, made, "local", self.model.event)
+        out(f"if (__builtin_expect(!{time}, 0))", f"\tgoto {vector};",
+            f"p = row_begin(row, &out->head, {time});",
+            *["p = row_seq(row, &out->head, out->base.seq);"] * (self.p.seq_unit == "message"))
+        number = {name: f.number for name, f in self.model.event.fields.items()}
+        out(f"p = put_uint32_usual(p, {number['flags']}, flags);")
+        if "instrument_id" in names:
+            out(f"p = put_uint64_usual(p, {number['instrument_id']}, instrument_id);")
+        if "symbol" in names:
+            out(f"p = put_str(p, {number['symbol']}, symbol);")
+        out(f"at = nest_begin(p, {number[emit.event]});", "p = at + 1;")
+        for made in sorted((s for s in emit.sets if s not in own), key=lambda s: s.field.number):
+            self.row_field(out, made, vector)
+        template = next((s.source for s in own if s.target == "template_id"), self.template(msg))
+        if isinstance(template, Wire):
+            template = load(template, self.blocks[id(template.block)])
+        out("p = nest_end(at, p);", f"events_row_done(out, row, row_end(row, p, &out->head, out->sub_seq, {template}));", "ev = NULL;", "n++;")
+
+    def row_field(self, out: Out, made: Set, vector: str) -> None:
+        """One field of the payload. What is absent or zero is passed over without a branch."""
+        field, wire, n = made.field, made.source, made.field.number
+        put = "uint32" if field.kind == "enum" else "uint64" if field.kind == "fixed64" else field.kind
+        if not isinstance(wire, Wire):
+            value = f"STR({quote(wire)})" if field.kind == "string" else literal(wire)
+            out(f"p = put_{'str' if field.kind == 'string' else put}{'_set' if field.presence else ''}(p, {n}, {value});")
+            return
+        pointer = self.blocks[id(wire.block)]
+        tests, value = self.tests(made), None if wire.is_text else load(wire, pointer)
+        test = " && ".join(tests)
+        if field.kind == "string":
+            text = (f"{self.table_enum(made, wire)}({value})" if made.verb == "enum" else
+                    f"{self.table_letters(made)}[{value}]" if made.verb == "letters" else self.text(wire, pointer))
+            out(*([f"if ({test})"] if tests else []), ("\t" if tests else "") + f"p = put_str(p, {n}, {text});")
+        elif wire.decimals is not None and made.verb == "plain":
+            out.open("")
+            out.lines[-1] = "\t" * (out.depth - 1) + "{"
+            out("int64_t price = 0;", f"const uint32_t has = {test or '1'};", "")
+            power, biggest = 10 ** abs(E9 - wire.decimals), 1 << 8 * wire.size - (wire.type[0] == "i")
+            if wire.decimals <= E9 and biggest * power <= 1 << 63:
+                out(f"price = (int64_t){value}{f' * {power}' if power > 1 else ''};")
+            else:
+                fits = f"price_{'times' if wire.decimals <= E9 else 'over'}((int64_t){value}, {power}, &price)"
+                if wire.type[0] != "i" and wire.size == 8:
+                    fits = f"{value} <= INT64_MAX && {fits}"
+                out(f"if (has && __builtin_expect(!({fits}), 0))", f"\tgoto {vector};")
+            out(f"p = put_sint64_opt(p, {n}, price, has);")
+            out.close()
+        elif field.kind == "sint64":
+            out(f"p = put_sint64_opt(p, {n}, (int64_t){value}, {test or '1'}{'' if field.presence else f' && {value} != 0'});")
+        else:
+            small = False
+            if made.verb == "enum":
+                small = max([*made.table.values(), made.other]) < 128
+                value = f"{self.table_enum(made, wire)}({value})"
+            elif made.verb == "bits":
+                value = self.bits(made)
+            elif field.kind == "bool":
+                small, put, value = True, "uint32", f"({value} != 0)"
+            else:
+                small, value = wire.type == "char", value if wire.type[0] != "i" else f"(uint{8 * wire.size}_t){value}"
+            if field.kind == "bool":
+                put = "uint32"
+            if field.presence:
+                out(f"p = put_{put}_opt(p, {n}, {value}, {test or '1'});")
+            else:
+                value = f"{test} ? {value} : 0" if tests else value
+                out(f"p = put_{'small' if small else put + '_usual'}(p, {n}, {value});")
+
     def emit(self, out: Out, msg: Message, emit: Emit, link: str = "") -> None:
-        """One event. Its flags and presence bits gather in locals: bytes of the packet may alias the event, so the
+        """One event: as a row where rows are written, else into the vector."""
+        if not self.is_flat(emit):
+            self.push(out, msg, emit, link)
+            return
+        tests, vector = self.conditions(emit.when), f"vector{next(self.names)}"
+        out.open(f"{link}if ({' && '.join(tests)})" if tests else "do")
+        out.open("if (events_rows(out))")
+        self.straight(out, msg, emit, vector)
+        out.close(" else {")
+        out.lines.append(f"{vector}:")
+        out.depth += 1
+        self.push(out, msg, Emit(emit.event, emit.sets))
+        out.close()
+        out.close("" if tests else " while (0);")
+
+    def push(self, out: Out, msg: Message, emit: Emit, link: str = "") -> None:
+        """One event in the vector. Its flags and presence bits gather in locals: bytes of the packet may alias the event, so the
         compiler cannot keep them in a register by itself."""
         tests = self.conditions(emit.when)
         body = Out()
@@ -258,6 +404,8 @@ class Messages:
             else:
                 value = load(when.wire, self.blocks[id(when.wire.block)])
                 same = " || ".join(f"{value} == {literal(v)}" for v in when.values)
+                if len(when.values) > 2 and when.wire.size == 1 and when.wire.type[0] != "i":
+                    same = f"{self.table_set(when)}[{value}]"
                 test = " && ".join(present + [f"({same})" if len(when.values) > 1 else same])
             tests.append(f"!({test})" if when.negate else test)
         return [t for t in tests if t != "true"]
@@ -290,11 +438,13 @@ class Messages:
         """entry: C expression of the entry's number from 1, inside Rows."""
         store = "|=" if made.target.endswith("flags") else "="
         field, target = made.field, f"{home}->{made.target}" if home in ("ev", "row") else f"{home}.{made.target}"
+        if home == "local":  # of a row: plain variables
+            target = made.target
         owner = target[:-len(made.target)]
         has = [f"{'' if owner.startswith('ev->') else owner}has |= {field.has};"] if field.presence else []
         target = "flags" if target == "ev->flags" else target
         if made.verb == "lookup":
-            self.lookup(out, target, owner if home == "row" else "ev->")
+            self.lookup(out, target, "" if home == "local" else owner if home == "row" else "ev->")
             return
         if made.verb == "numbered":
             out(f"{target} = text_numbered(out, STR({quote(made.source)}), {entry});")
@@ -307,18 +457,24 @@ class Messages:
             self.set_tuple(out, made, target)
             return
         wire = made.source
-        tests = self.present(wire)
-        if not wire.is_text and made.verb not in ("enum", "bits", "letters") or made.verb == "note":
-            tests += self.not_null(wire) if wire.type != "char" or made.verb == "note" else []
-        if wire.type[0] == "i" and field.kind in ("uint32", "uint64", "fixed64") and made.verb != "enum":
-            tests.append(f"{load(wire, self.blocks[id(wire.block)])} >= 0")
+        tests = self.tests(made)
         if tests:
             out.open(f"if ({' && '.join(tests)})")
-        self.store(out, made, target, has, entry)
+        self.store(out, made, target, has, entry, "" if home == "local" else "ev->")
         if tests:
             out.close()
 
-    def store(self, out: Out, made: Set, target: str, has: List[str], entry: Optional[str]) -> None:
+    def tests(self, made: Set) -> List[str]:
+        """Conditions under which a wire field sets its target."""
+        wire = made.source
+        tests = self.present(wire)
+        if not wire.is_text and made.verb not in ("enum", "bits", "letters") or made.verb == "note":
+            tests += self.not_null(wire) if wire.type != "char" or made.verb == "note" else []
+        if wire.type[0] == "i" and made.field.kind in ("uint32", "uint64", "fixed64") and made.verb != "enum":
+            tests.append(f"{load(wire, self.blocks[id(wire.block)])} >= 0")
+        return tests
+
+    def store(self, out: Out, made: Set, target: str, has: List[str], entry: Optional[str], owner: str) -> None:
         wire, field = made.source, made.field
         store = "|=" if made.target.endswith("flags") else "="
         pointer = self.blocks[id(wire.block)]
@@ -333,10 +489,10 @@ class Messages:
         elif made.verb == "letters":
             out(f"{target} = {self.table_letters(made)}[{value}];")
         elif made.verb == "learn":
-            out(f"{target} = {self.text(wire, pointer)};", f"symbols_learn(st->symbols, ev->instrument_id, {target});")
+            out(f"{target} = {self.text(wire, pointer)};", f"symbols_learn(st->symbols, {owner}instrument_id, {target});")
         elif made.verb == "learn_new":
-            out(f"{target} = {self.text(wire, pointer)};", "if (!symbols_find(st->symbols, ev->instrument_id).len)",
-                f"\tsymbols_learn(st->symbols, ev->instrument_id, {target});")
+            out(f"{target} = {self.text(wire, pointer)};", f"if (!symbols_find(st->symbols, {owner}instrument_id).len)",
+                f"\tsymbols_learn(st->symbols, {owner}instrument_id, {target});")
         elif made.verb == "seconds":
             out(f"{target} = (uint64_t){value} * 1000000000;")
         elif made.verb == "midnight":
@@ -397,8 +553,8 @@ class Messages:
     @staticmethod
     def lookup(out: Out, target: str, owner: str) -> None:
         out(f"{target} = symbols_find(st->symbols, {owner}instrument_id);")
-        if owner == "ev->":
-            out(f"if (!{target}.len && ev->instrument_id)", "\tflags |= EVENT_FLAG_NO_DEFINITION;")
+        if owner != "row->":
+            out(f"if (!{target}.len && {owner}instrument_id)", "\tflags |= EVENT_FLAG_NO_DEFINITION;")
 
     def price(self, out: Out, wire: Wire, value: str, target: str, has: List[str]) -> None:
         """Decimals to 1e-9 units; checked only where the wire's range could overflow."""
@@ -443,6 +599,14 @@ class Messages:
         out.depth -= 1
         out("}", "")
         return name
+
+    def table_set(self, when: When) -> str:
+        key = ("set", tuple(when.values))
+        if key not in self.tables:
+            self.tables[key] = f"set{next(self.names)}_of"
+            listed = ", ".join(f"[{shown(v, when.wire)}] = true" for v in sorted(when.values))
+            self.table_code(f"static const bool {self.tables[key]}[256] = {{{listed}}};", "")
+        return self.tables[key]
 
     def table_letters(self, made: Set) -> str:
         key = ("letters", tuple(sorted(made.table.items())))

@@ -16,7 +16,7 @@ enum { ITCH_PACKETS = 256, EVENTS = 1024 };
  */
 static uint64_t done(const struct market *m)
 {
-	return m->itch ? m->feeds.ctx.counts.messages_out : m->events.pushed;
+	return m->itch ? m->feeds.ctx.counts.messages_out : m->events.pushed + m->rows;
 }
 
 static uint64_t play(struct market *m, void (*flush)(struct events *evs))
@@ -45,6 +45,7 @@ static uint64_t decoder(void *ctx)
 	uint64_t before = m->events.pushed;
 
 	m->events.flush = market_drop;
+	m->events.direct = false;
 	for (uint32_t i = 0; i < m->packets_n; i++) {
 		const struct market_packet *p = &m->packets[i];
 		struct feed_packet pkt;

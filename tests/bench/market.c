@@ -38,10 +38,24 @@ void market_drop(struct events *evs)
 	(void)evs;
 }
 
+static void market_window(struct events *evs)
+{
+	struct market *m = evs->ctx;
+
+	evs->window = m->block + m->block_used;
+	evs->window_end = m->block + BLOCK;
+}
+
 void market_encode(struct events *evs)
 {
 	struct market *m = evs->ctx;
 
+	if (evs->row) {
+		m->block_used = (uint32_t)(evs->row - m->block);
+		m->rows += evs->rows;
+		if (m->block_used >= BLOCK)
+			m->block_used = 0;
+	}
 	for (uint32_t i = 0; i < evs->n;) {
 		unsigned done;
 
@@ -256,6 +270,8 @@ void market_itch(struct market *m, uint32_t packets)
 void market_play(struct market *m, void (*flush)(struct events *evs))
 {
 	m->events.flush = flush;
+	m->events.open = market_window;
+	m->events.direct = flush == market_encode; /* rows where nobody looks at events */
 	for (uint32_t i = 0; i < m->packets_n; i++) {
 		struct market_packet *pkt = &m->packets[i];
 		uint8_t *payload = pkt->data + pkt->payload;

@@ -22,6 +22,7 @@ struct market {
 		seq; /* of the next packet played: goes on from pass to pass, so nothing is a copy */
 	const struct protocol *protocol;
 	struct events events;
+	uint64_t rows; /* written straight, beside the events pushed */
 	struct feeds feeds;
 	uint64_t streams;
 	uint8_t *block; /* what is encoded goes here, over and over: 4 KiB and room for a row */
