@@ -7,7 +7,8 @@ void events_flush(struct events *evs)
 	if (evs->n == 0 && evs->unwanted == 0 && !evs->row)
 		return;
 	evs->flush(evs);
-	evs->row = evs->row_end = NULL;
+	evs->row = NULL;
+	evs->row_end = NULL;
 	evs->rows = 0;
 	evs->n = evs->selected = 0;
 	evs->used = 0;
@@ -49,15 +50,4 @@ void *events_alloc(struct events *evs, size_t size)
 		return NULL;
 	evs->used += (uint32_t)((size + 15) & ~(size_t)15);
 	return p;
-}
-
-void events_drop_last(struct events *evs)
-{
-	if (!evs->last_push)
-		return;
-	evs->used = (uint32_t)((uint8_t *)evs->last_push - evs->arena);
-	evs->n--;
-	evs->pushed--;
-	evs->sub_seq--;
-	evs->last_push = evs->n ? evs->ev[evs->n - 1] : NULL;
 }

@@ -41,16 +41,16 @@ struct events {
 	struct event *last_push; /* newest event still in the vector, or NULL */
 	/* Where nobody looks at the events, decoders write the rows of the usual ones themselves: from
 	 * row to row_end, where a window of the stream is. */
-	bool direct;                       /* they may, at all */
-	uint8_t *row;                      /* where the next one goes; NULL: no window */
-	const uint8_t *row_end;            /* it may begin before here; NULL: events_row_begin first */
-	uint8_t *last_row;                 /* newest row */
-	uint8_t *window;                   /* first row */
-	const uint8_t *window_end;         /* what row_end will be */
-	uint32_t rows;                     /* in the window */
-	uint64_t window_recv_ns;           /* ts_recv_ns of the first */
-	struct row_head head;              /* of the packet at hand */
-	void (*open)(struct events *evs);  /* makes a window: sets window and window_end */
+	bool direct;               /* they may, at all */
+	uint8_t *row;              /* where the next one goes; NULL: no window */
+	const uint8_t *row_end;    /* it may begin before here; NULL: events_row_begin first */
+	uint8_t *last_row;         /* newest row */
+	uint8_t *window;           /* first row */
+	const uint8_t *window_end; /* what row_end will be */
+	uint32_t rows;             /* in the window */
+	uint64_t window_recv_ns;   /* ts_recv_ns of the first */
+	struct row_head head;      /* of the packet at hand */
+	void (*open)(struct events *evs); /* makes a window: sets window and window_end */
 };
 
 /* gap_counts counts GapEvents, and the messages in them, by cause (GAP_EVENT_CAUSE_x). */
@@ -101,7 +101,8 @@ bool events_row_begin(struct events *evs);
 /* events_rows says whether the next event may be written as a row, at evs->row. */
 static inline bool events_rows(struct events *evs)
 {
-	return __builtin_expect(evs->row < evs->row_end, 1) || (evs->direct && events_row_begin(evs));
+	return __builtin_expect(evs->row < evs->row_end, 1) ||
+	       (evs->direct && events_row_begin(evs));
 }
 
 /* events_row_done takes the row that has been written and ends at end. */
@@ -170,7 +171,3 @@ static inline __attribute__((always_inline)) struct event *events_push(
  * Returns  16-byte aligned room that lives until flush, or NULL when this event already has
  * EVENT_PARTS_MAX */
 void *events_alloc(struct events *evs, size_t size);
-
-/* events_drop_last takes back the newest event (a decoder that finds out late that it must refuse).
- */
-void events_drop_last(struct events *evs);

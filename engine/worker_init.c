@@ -313,7 +313,8 @@ int worker_init(struct worker *w, unsigned index, const struct worker_setup *set
 	if (rc < 0)
 		goto free_events;
 	w->events.open = worker_open;
-	w->events.direct = !w->events.select && !streams->batch_events && !(event_row_types & ~w->types);
+	w->events.direct =
+		!w->events.select && !streams->batch_events && !(event_row_types & ~w->types);
 	rc = feeds_init(&w->feeds, &feeds, &feed_hooks, setup->table->rows, setup->table->rows_n,
 		&w->events);
 	if (rc < 0)

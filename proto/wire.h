@@ -262,7 +262,8 @@ WIRE_PUT(bytes, WIRE_LEN, struct bytes, bytes_len(v) != 0)
 #undef WIRE_PUT
 
 /* put_KIND_usual: as put_KIND. */
-static inline __attribute__((always_inline)) uint8_t *put_uint64_usual(uint8_t *p, uint32_t number, uint64_t v)
+static inline __attribute__((always_inline)) uint8_t *put_uint64_usual(
+	uint8_t *p, uint32_t number, uint64_t v)
 {
 	unsigned zeros;
 
@@ -273,7 +274,8 @@ static inline __attribute__((always_inline)) uint8_t *put_uint64_usual(uint8_t *
 	return p + wire_step[zeros] + (v ? key_len(number) - 1 : 0);
 }
 
-static inline __attribute__((always_inline)) uint8_t *put_uint32_usual(uint8_t *p, uint32_t number, uint32_t v)
+static inline __attribute__((always_inline)) uint8_t *put_uint32_usual(
+	uint8_t *p, uint32_t number, uint32_t v)
 {
 	if (__builtin_expect(v > 0x7f, 0))
 		return put_uint64_usual(p, number, v);
@@ -282,14 +284,16 @@ static inline __attribute__((always_inline)) uint8_t *put_uint32_usual(uint8_t *
 }
 
 /* put_small is for what is below 128. */
-static inline __attribute__((always_inline)) uint8_t *put_small(uint8_t *p, uint32_t number, uint32_t v)
+static inline __attribute__((always_inline)) uint8_t *put_small(
+	uint8_t *p, uint32_t number, uint32_t v)
 {
 	*put_key(p, number, WIRE_VARINT) = (uint8_t)v;
 	return p + ((v + 0x7f) >> 7) * (key_len(number) + 1);
 }
 
 /* put_KIND_opt: has says whether the field is there (1 or 0); zero is a value. */
-static inline __attribute__((always_inline)) uint8_t *put_uint64_opt(uint8_t *p, uint32_t number, uint64_t v, uint32_t has)
+static inline __attribute__((always_inline)) uint8_t *put_uint64_opt(
+	uint8_t *p, uint32_t number, uint64_t v, uint32_t has)
 {
 	unsigned zeros;
 
@@ -300,7 +304,8 @@ static inline __attribute__((always_inline)) uint8_t *put_uint64_opt(uint8_t *p,
 	return p + ((wire_step_opt[zeros] + key_len(number) - 1) & -(size_t)has);
 }
 
-static inline __attribute__((always_inline)) uint8_t *put_uint32_opt(uint8_t *p, uint32_t number, uint32_t v, uint32_t has)
+static inline __attribute__((always_inline)) uint8_t *put_uint32_opt(
+	uint8_t *p, uint32_t number, uint32_t v, uint32_t has)
 {
 	if (__builtin_expect(v > 0x7f, 0))
 		return put_uint64_opt(p, number, v, has);
@@ -308,7 +313,8 @@ static inline __attribute__((always_inline)) uint8_t *put_uint32_opt(uint8_t *p,
 	return p + ((key_len(number) + 1) & -(size_t)has);
 }
 
-static inline __attribute__((always_inline)) uint8_t *put_sint64_opt(uint8_t *p, uint32_t number, int64_t v, uint32_t has)
+static inline __attribute__((always_inline)) uint8_t *put_sint64_opt(
+	uint8_t *p, uint32_t number, int64_t v, uint32_t has)
 {
 	return put_uint64_opt(p, number, wire_zigzag(v), has);
 }

@@ -74,7 +74,8 @@ unsigned stream_append_all(
  * Not where batch_events bounds a batch.
  * Returns  where the first row goes */
 uint8_t *stream_window(struct streams *ws, struct stream *s, const uint8_t **end);
-void stream_rows(struct streams *ws, struct stream *s, const uint8_t *end, uint32_t n, uint64_t recv_ns);
+void stream_rows(
+	struct streams *ws, struct stream *s, const uint8_t *end, uint32_t n, uint64_t recv_ns);
 
 /* stream_dropped tells the consumers of s, in its batches from now on, that events were shed. */
 void stream_dropped(struct stream *s, enum reason reason, uint64_t events);

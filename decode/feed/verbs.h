@@ -109,7 +109,8 @@ static inline struct str text_char(struct events *out, const uint8_t *p)
 
 /* price_times turns a wire price into 1e-9 units.
  * Returns  false when it does not fit: out is unchanged then */
-static inline __attribute__((always_inline)) bool price_times(int64_t value, int64_t factor, int64_t *out)
+static inline __attribute__((always_inline)) bool price_times(
+	int64_t value, int64_t factor, int64_t *out)
 {
 	int64_t scaled;
 
@@ -120,7 +121,8 @@ static inline __attribute__((always_inline)) bool price_times(int64_t value, int
 }
 
 /* price_over is price_times for formats finer than 1e-9. factor: a constant */
-static inline __attribute__((always_inline)) bool price_over(int64_t value, int64_t factor, int64_t *out)
+static inline __attribute__((always_inline)) bool price_over(
+	int64_t value, int64_t factor, int64_t *out)
 {
 	if (value % factor)
 		return false;

@@ -1,8 +1,9 @@
 /* CME MDP 3.0 from any bytes: as a TCP stream cut by unit, and as one datagram. Properties: a unit
  * is no longer than the bytes there; every message advances, and by what skip says; a refusal makes
  * no event; what recognise claims is not refused; sub_seq counts the events; each event is written
- * as protobuf-c packs it. */
+ * as protobuf-c packs it; rows written straight are those of the events. */
 #include "tests/support/event_check.h"
+#include "tests/support/rows_check.h"
 #include "tests/support/vector_check.h"
 
 #include <stdlib.h>
@@ -16,6 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 	} while (0)
 
 static struct decode_rig rig;
+static struct rows_check rows;
 static uint32_t made;
 
 static void events_take(struct events *out)
@@ -37,6 +39,7 @@ static void packet_take(struct bytes in)
 		return;
 	}
 	MUST(pkt.messages.p >= in.p && pkt.messages.end == in.end);
+	MUST(rows_check_packet(&rows, pkt.messages, 1 + bytes_len(in) * 7 % 600));
 	made = rig.out.sub_seq = 0;
 	while (bytes_len(pkt.messages)) {
 		struct bytes after = pkt.messages;
@@ -59,6 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!rig.protocol) {
 		decode_rig_init(&rig, "cme_mdp3");
+		rows_check_init(&rows, "cme_mdp3");
 		rig.out.flush = events_take;
 	}
 	packet_take(in);

@@ -1,6 +1,7 @@
 #include "tests/support/feed_fuzz.h"
 
 #include "tests/support/event_check.h"
+#include "tests/support/rows_check.h"
 
 #include <stdlib.h>
 
@@ -21,6 +22,7 @@ static void check_events(const struct events *out, int n, uint32_t most)
 
 void feed_fuzz(struct decode_rig *rig, struct bytes data, uint32_t events_most)
 {
+	static struct rows_check rows;
 	const struct protocol *p = rig->protocol;
 	bool recognised = p->recognise(data);
 	struct feed_packet pkt;
@@ -36,6 +38,12 @@ void feed_fuzz(struct decode_rig *rig, struct bytes data, uint32_t events_most)
 	require(pkt.session.len == 0 ||
 		((const uint8_t *)pkt.session.p >= data.p &&
 			(const uint8_t *)pkt.session.p + pkt.session.len <= data.end));
+	if (rows.rows.protocol != p) {
+		if (rows.rows.protocol)
+			rows_check_free(&rows);
+		rows_check_init(&rows, p->name);
+	}
+	require(rows_check_packet(&rows, pkt.messages, 1 + bytes_len(data) * 7 % 600));
 	for (in = pkt.messages; in.p < in.end; messages++) {
 		struct bytes step = in;
 		const uint8_t *before = in.p;

@@ -51,9 +51,7 @@ static bool of_protocol(const struct test_vector *v, const char *protocol)
 	return strcmp(v->protocol, protocol) == 0;
 }
 
-/* frame_vector puts the length before a message as this protocol has it: the form that skip takes
- * whole. */
-static size_t frame_vector(const struct protocol *p, const struct test_vector *v, uint8_t *out)
+size_t vector_frame(const struct protocol *p, const struct test_vector *v, uint8_t *out)
 {
 	for (unsigned int form = 0; form < 4; form++) {
 		size_t len = v->len + (form & 2);
@@ -119,7 +117,7 @@ static bool vector_right(const struct test_vector *v, bool framed)
 		decode_rig_empty(&rig);
 	}
 	if (framed)
-		len = frame_vector(rig.protocol, v, frame);
+		len = vector_frame(rig.protocol, v, frame);
 	copy = heap_copy(framed ? frame : v->data, len);
 	in = bytes_of(copy, len);
 	n = framed ? rig.protocol->message(&rig.state, &in, &rig.out)
@@ -184,7 +182,7 @@ int prefixes_check(const char *protocol)
 
 		if (!of_protocol(v, protocol))
 			continue;
-		frame_vector(rig.protocol, v, frame);
+		vector_frame(rig.protocol, v, frame);
 		for (size_t len = 0; len < v->len + 2; len++, prefixes++) {
 			if (prefix_refused(&rig, frame, len, true) &&
 				(len >= v->len || prefix_refused(&rig, v->data, len, false)))
@@ -218,7 +216,7 @@ int datagrams_check(const char *protocol, struct bytes head, unsigned int count_
 	memcpy(data, head.p, len);
 	for (unsigned int i = 0; i < test_vectors_n; i++) {
 		if (of_protocol(&test_vectors[i], protocol)) {
-			len += frame_vector(p, &test_vectors[i], data + len);
+			len += vector_frame(p, &test_vectors[i], data + len);
 			count++;
 		}
 	}

@@ -19,6 +19,10 @@ void decode_rig_init(struct decode_rig *rig, const char *protocol);
 void decode_rig_empty(struct decode_rig *rig);
 void decode_rig_free(struct decode_rig *rig);
 
+/* vector_frame puts the length before a message as this protocol has it: the form that skip takes
+ * whole. Returns  bytes in out */
+size_t vector_frame(const struct protocol *p, const struct test_vector *v, uint8_t *out);
+
 /* vectors_check decodes every vector of a protocol, framed and not, from exactly sized heap blocks,
  * and compares the bytes of the events with what the schema file expects.
  *

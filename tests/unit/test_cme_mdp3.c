@@ -1,6 +1,7 @@
 /* CME MDP 3.0: the vectors of schemas/cme_mdp3.vectors, wrong bytes, TCP framing, and real
  * captures. */
 #include "tests/support/event_check.h"
+#include "tests/support/rows_check.h"
 #include "tests/support/vector_check.h"
 
 #include "decode/frame.h"
@@ -17,6 +18,11 @@
 enum { TEMPLATES = 256, MESSAGE_MAX = 4096 };
 
 TestSuite(cme_mdp3, .timeout = 120);
+
+Test(cme_mdp3, rows_are_those_of_the_events)
+{
+	cr_assert_gt(rows_check_vectors(P), 20);
+}
 
 Test(cme_mdp3, every_template_makes_the_events_that_its_vectors_say)
 {

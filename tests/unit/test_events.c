@@ -110,31 +110,6 @@ Test(events, parts_without_an_event_or_without_end_are_refused)
 	events_free(evs);
 }
 
-Test(events, dropping_the_last_takes_it_back_whole)
-{
-	struct events *evs = start();
-	uint32_t used;
-	struct event *first = events_push(evs, EVENT_MBO), *second;
-
-	used = evs->used;
-	second = events_push(evs, EVENT_DEFINITION);
-	cr_assert_not_null(events_alloc(evs, 5000));
-	events_drop_last(evs);
-	cr_assert_eq(evs->n, 1);
-	cr_assert_eq(evs->used, used);
-	cr_assert_eq(evs->last_push, first);
-	cr_assert_eq(evs->pushed, 1);
-	cr_assert_eq(events_push(evs, EVENT_TRADE), second);
-	cr_assert_eq(second->sub_seq, 1);
-	events_drop_last(evs);
-	events_drop_last(evs);
-	events_drop_last(evs);
-	cr_assert_eq(evs->n, 0);
-	events_flush(evs);
-	cr_assert_eq(flushes, 0);
-	events_free(evs);
-}
-
 Test(events, another_stream_flushes_first)
 {
 	struct events *evs = start();

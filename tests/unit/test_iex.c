@@ -1,5 +1,6 @@
 /* IEX TOPS and DEEP: the vectors of their schema files, IEX-TP, and real streams. */
 #include "tests/support/corpus.h"
+#include "tests/support/rows_check.h"
 #include "tests/support/vector_check.h"
 
 #include <criterion/criterion.h>
@@ -13,6 +14,12 @@ static const uint8_t head_deep[] = "\1\0\4\x80\1\0\0\0\0\0\x81\x43\0\0\0\0\0\0\0
 static const uint8_t head_tops[] = "\1\0\3\x80\1\0\0\0\0\0\x81\x43\0\0\0\0\0\0\0\0\0\0\0\0\x67\x12"
 				   "\0\0\0\0\0\0\1\2\3\4\5\6\7\x08";
 enum { HEAD_LEN = 40 };
+
+Test(iex, rows_are_those_of_the_events)
+{
+	cr_assert_gt(rows_check_vectors("iex_tops"), 2);
+	cr_assert_gt(rows_check_vectors("iex_deep"), 2);
+}
 
 Test(iex, every_message_type_makes_the_events_its_vector_says)
 {

@@ -1,5 +1,6 @@
 /* ITCH 5.0: the vectors of schemas/itch50.layout, MoldUDP64, and real streams. */
 #include "tests/support/corpus.h"
+#include "tests/support/rows_check.h"
 #include "tests/support/vector_check.h"
 
 #include <criterion/criterion.h>
@@ -9,6 +10,11 @@ TestSuite(itch50, .timeout = 120);
 /* session "0000000001", sequence 4711, count 0 */
 static const uint8_t mold_head[] = "0000000001\0\0\0\0\0\0\x12\x67\0\0";
 enum { HEAD_LEN = sizeof(mold_head) - 1, MESSAGE_TYPES = 23 };
+
+Test(itch50, rows_are_those_of_the_events)
+{
+	cr_assert_gt(rows_check_vectors("itch50"), 8);
+}
 
 Test(itch50, every_message_type_makes_the_events_its_vector_says)
 {
