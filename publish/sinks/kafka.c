@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <librdkafka/rdkafka.h>
 #include <limits.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -20,53 +19,24 @@
 #include "publish/rows/buf.h"
 #include "publish/rows/rowfile.h"
 #include "publish/rows/rows.h"
+#include "publish/sinks/kafka/topics.h"
 
 enum {
-	TOPICS_MAX = 1024,
 	SINGLE_MAX = 256,   /* records of mode single in a row */
 	CONNECT_MS = 10000, /* how long the first broker may take to answer */
 	RECORD_OVERHEAD = 4096,
 	FLIGHT_MAX = 5, /* librdkafka's RD_KAFKA_IDEMP_MAX_INFLIGHT */
-	LANES = 4096,
 	REPORT_WAIT_MS = 1,
 };
 
 enum mode { MODE_BATCH, MODE_SINGLE, MODE_DELIMITED };
 static const char *const mode_names[] = {"batch", "single", "delimited"};
 
-typedef int32_t partitioner(const rd_kafka_topic_t *topic, const void *key, size_t key_len,
-	int32_t partitions, void *topic_opaque, void *opaque);
-
-/* What kafka.partitioner may say, and what it does with a key; NULL: what it likes. */
-static const struct partitioning {
-	const char *name;
-	partitioner *any, *keyed;
-} partitionings[] = {
-	{"murmur2_random", rd_kafka_msg_partitioner_murmur2_random,
-		rd_kafka_msg_partitioner_murmur2},
-	{"murmur2", rd_kafka_msg_partitioner_murmur2, rd_kafka_msg_partitioner_murmur2},
-	{"consistent_random", rd_kafka_msg_partitioner_consistent_random,
-		rd_kafka_msg_partitioner_consistent},
-	{"consistent", rd_kafka_msg_partitioner_consistent, rd_kafka_msg_partitioner_consistent},
-	{"fnv1a_random", rd_kafka_msg_partitioner_fnv1a_random, rd_kafka_msg_partitioner_fnv1a},
-	{"fnv1a", rd_kafka_msg_partitioner_fnv1a, rd_kafka_msg_partitioner_fnv1a},
-	{"random", rd_kafka_msg_partitioner_random, NULL},
-	{NULL, NULL, NULL},
-};
-
-struct topic {
-	char name[192];
-	rd_kafka_topic_t *handle;
-	const struct partitioning *partitioning;
-	_Atomic int32_t partitions; /* as last seen; 0: not yet. Written by any thread */
-};
-
 /* held is a batch that waits, or is lent. */
 struct held {
 	struct batch *batch;
 	struct topic *topic;
-	int32_t partitions; /* that lane was taken for */
-	unsigned lane;
+	unsigned lane;     /* of its partition */
 	struct held *next; /* free ones */
 };
 
@@ -80,10 +50,7 @@ struct sink_ctx {
 	struct held **waiting;   /* in the order they came */
 	unsigned waiting_n;
 	unsigned lane_max, lanes[LANES]; /* records of a partition under way, at most and now */
-	const struct partitioning *partitioning;
-	struct topic topics[TOPICS_MAX];
-	unsigned topics_n;
-	char prefix[160];
+	struct topics topics;
 	struct str source;
 	uint64_t boot_id;
 	/* mode single: the batch being sent */
@@ -201,79 +168,14 @@ static void on_log(const rd_kafka_t *rk, int level, const char *facility, const 
 	(void)text;
 }
 
-/* topic_expand writes prefix, dot and tail; {venue} in the prefix becomes the venue. Characters
- * that Kafka refuses in a topic become '_'. Returns false when it does not fit. */
-static bool topic_expand(
-	const char *prefix, const char *venue, const char *tail, char *out, size_t room)
-{
-	size_t n = 0;
-
-	for (const char *p = prefix; *p && n + 1 < room;) {
-		if (strncmp(p, "{venue}", 7) == 0) {
-			n += (size_t)snprintf(out + n, room - n, "%s", venue);
-			p += 7;
-		} else {
-			out[n++] = *p++;
-		}
-	}
-	if (n < room)
-		n += (size_t)snprintf(out + n, room - n, "%s%s", prefix[0] ? "." : "", tail);
-	if (n >= room)
-		return false;
-	for (char *p = out; *p; p++)
-		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-",
-			    *p))
-			*p = '_';
-	return true;
-}
-
-/* on_partition does what kafka.partitioner says, and sees how many partitions there are. Thread: any
- */
-static int32_t on_partition(const rd_kafka_topic_t *handle, const void *key, size_t key_len,
-	int32_t partitions, void *topic_opaque, void *opaque)
-{
-	struct topic *t = topic_opaque;
-
-	atomic_store_explicit(&t->partitions, partitions, memory_order_relaxed);
-	return t->partitioning->any(handle, key, key_len, partitions, NULL, opaque);
-}
-
-/* topic_open returns whether it could. */
-static bool topic_open(struct sink_ctx *ctx, struct topic *t)
-{
-	rd_kafka_topic_conf_t *conf = rd_kafka_default_topic_conf_dup(ctx->producer);
-
-	t->partitioning = ctx->partitioning;
-	rd_kafka_topic_conf_set_opaque(conf, t);
-	rd_kafka_topic_conf_set_partitioner_cb(conf, on_partition);
-	t->handle = rd_kafka_topic_new(ctx->producer, t->name, conf);
-	if (!t->handle)
-		rd_kafka_topic_conf_destroy(conf);
-	return t->handle;
-}
-
-/* topic_of finds or makes the topic. Returns  NULL: broken */
+/* topic_of is topic_find; NULL: broken. */
 static struct topic *topic_of(struct sink_ctx *ctx, const char *venue, const char *tail)
 {
-	struct topic *t;
-	char name[sizeof(t->name)];
+	struct topic *t = topic_find(&ctx->topics, venue, tail);
 
-	if (!topic_expand(ctx->prefix, venue, tail, name, sizeof(name)))
-		goto failed;
-	for (unsigned i = 0; i < ctx->topics_n; i++)
-		if (strcmp(ctx->topics[i].name, name) == 0)
-			return &ctx->topics[i];
-	if (ctx->topics_n == TOPICS_MAX)
-		goto failed;
-	t = &ctx->topics[ctx->topics_n];
-	memcpy(t->name, name, sizeof(name));
-	if (!topic_open(ctx, t))
-		goto failed;
-	ctx->topics_n++;
+	if (!t)
+		kafka_break(ctx, -EIO, tail, rd_kafka_last_error());
 	return t;
-failed:
-	kafka_break(ctx, -EIO, tail, rd_kafka_last_error());
-	return NULL;
 }
 
 static const char *const domain_topic[DOMAIN_COUNT] = {
@@ -351,27 +253,12 @@ static int send_delimited(struct sink_ctx *ctx, struct held *h)
 	return 0;
 }
 
-/* topic_lane is the lane of a topic's first partition; those of others may meet: then they share. */
-static unsigned topic_lane(const struct sink_ctx *ctx, const struct topic *t)
-{
-	return (unsigned)(t - ctx->topics) * 61 % LANES;
-}
-
-/* lane_find says in which lane the partition of a batch is, one of its topic while that is not
- * known. */
-static unsigned lane_find(const struct sink_ctx *ctx, struct held *h)
+/* lane_of follows the number of partitions while the batch waits. */
+static unsigned lane_of(const struct sink_ctx *ctx, struct held *h)
 {
 	const struct stream_facts *stream = h->batch->stream;
-	const struct topic *t = h->topic;
-	int32_t partitions = atomic_load_explicit(&t->partitions, memory_order_relaxed);
 
-	if (partitions != h->partitions && t->partitioning->keyed) {
-		h->partitions = partitions;
-		h->lane = (topic_lane(ctx, t) + (unsigned)t->partitioning->keyed(t->handle,
-							stream->key, stream->key_len, partitions,
-							NULL, NULL)) %
-			  LANES;
-	}
+	h->lane = topic_lane(&ctx->topics, h->topic, stream->key, stream->key_len);
 	return h->lane;
 }
 
@@ -384,7 +271,7 @@ static int lend_waiting(struct sink_ctx *ctx)
 	for (unsigned i = 0; i < n; i++) {
 		struct held *h = ctx->waiting[i];
 
-		if (rc == 0 && ctx->lanes[lane_find(ctx, h)] < ctx->lane_max) {
+		if (rc == 0 && ctx->lanes[lane_of(ctx, h)] < ctx->lane_max) {
 			rc = ctx->mode == MODE_BATCH ? lend(ctx, h) : send_delimited(ctx, h);
 			if (rc == 0)
 				continue;
@@ -405,7 +292,7 @@ static int send_batch(struct sink_ctx *ctx, struct batch *b)
 	if (!h)
 		return -EAGAIN;
 	ctx->free = h->next;
-	*h = (struct held){.batch = b, .topic = topic, .lane = topic_lane(ctx, topic)};
+	*h = (struct held){.batch = b, .topic = topic};
 	ctx->waiting[ctx->waiting_n++] = h;
 	lend_waiting(ctx); /* what breaks now is said by the next call */
 	return 0;
@@ -558,8 +445,7 @@ static int kafka_close(struct sink_ctx *ctx)
 		while (rd_kafka_outq_len(ctx->producer) > 0)
 			rd_kafka_poll(ctx->producer, 10);
 	}
-	for (unsigned i = 0; i < ctx->topics_n; i++)
-		rd_kafka_topic_destroy(ctx->topics[i].handle);
+	topics_close(&ctx->topics);
 	if (ctx->producer)
 		rd_kafka_destroy(ctx->producer);
 	buf_close(&ctx->buf);
@@ -653,10 +539,7 @@ static int producer_open(
 	ctx->lane_max = strcmp(value, "true") == 0 ? FLIGHT_MAX : UINT_MAX;
 	room = sizeof(value);
 	rd_kafka_conf_get(conf, "partitioner", value, &room);
-	ctx->partitioning = partitionings;
-	while (ctx->partitioning->name && strcmp(ctx->partitioning->name, value) != 0)
-		ctx->partitioning++;
-	if (!ctx->partitioning->name) {
+	if (!topics_partitioner(&ctx->topics, value)) {
 		snprintf(error, 256, "kafka: partitioner %.60s is not known", value);
 		rd_kafka_conf_destroy(conf);
 		return -EINVAL;
@@ -666,6 +549,7 @@ static int producer_open(
 	rd_kafka_conf_set_error_cb(conf, on_error);
 	rd_kafka_conf_set_log_cb(conf, on_log);
 	ctx->producer = rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof(why));
+	ctx->topics.producer = ctx->producer;
 	if (ctx->producer)
 		return 0;
 	rd_kafka_conf_destroy(conf);
@@ -680,7 +564,7 @@ static int target_split(
 	const char *slash = strchr(target, '/');
 	size_t len = slash ? (size_t)(slash - target) : strlen(target);
 
-	if (!len || len >= 1024 || (slash && strlen(slash + 1) >= sizeof(ctx->prefix))) {
+	if (!len || len >= 1024 || (slash && strlen(slash + 1) >= sizeof(ctx->topics.prefix))) {
 		snprintf(error, 256,
 			"kafka://%.120s: expected kafka://HOST:PORT[,HOST:PORT…]/PREFIX", target);
 		return -EINVAL;
@@ -688,7 +572,7 @@ static int target_split(
 	memcpy(brokers, target, len);
 	brokers[len] = 0;
 	if (slash)
-		snprintf(ctx->prefix, sizeof(ctx->prefix), "%s", slash + 1);
+		snprintf(ctx->topics.prefix, sizeof(ctx->topics.prefix), "%s", slash + 1);
 	return 0;
 }
 
