@@ -195,7 +195,7 @@ static void way_open(struct way *way, const struct protocol *protocol, unsigned 
 		table[i].protocol = protocol;
 		memcpy(table[i].dst.ip + 10, (uint8_t[]){255, 255, 224, 0, 0, (uint8_t)(1 + i)}, 6);
 		table[i].dst.port = 5000;
-		strcpy(table[i].venue, protocol->venue);
+		snprintf(table[i].venue, sizeof(table[i].venue), "%s", protocol->venue);
 		table[i].channel = 1;
 		table[i].line = (uint8_t)i;
 	}
