@@ -12,20 +12,15 @@ import sys
 import tempfile
 import time
 
+from support import failures, result  # noqa: F401, the tests take it from here
+
 here = os.path.dirname(os.path.abspath(__file__))
 root = os.path.dirname(os.path.dirname(here))
 build = os.path.join(root, sys.argv[1] if len(sys.argv) > 1 else os.environ.get("BUILD", "build"))
 SNIFFER, SIM = os.path.join(build, "pkt-sniffer"), os.path.join(build, "feed-sim")
 LEFT, RIGHT = "wire-left-%d" % os.getpid(), "wire-right-%d" % os.getpid()
-bad = 0
 running = []
 work = ""
-
-
-def result(ok, text, why=""):
-    global bad
-    print(("ok - " if ok else "not ok - ") + text + ("" if ok or not why else ": %s" % why), flush=True)
-    bad |= not ok
 
 
 def sh(*command, check=True):
@@ -228,4 +223,4 @@ def run(what, *tests, tools=("ip", "tcpdump", "tcpreplay", "taskset")):
                     process.wait()
             for ns in (LEFT, RIGHT):
                 subprocess.run(["ip", "netns", "delete", ns], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    sys.exit(bad)
+    sys.exit(bool(failures))

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import tempfile
 
+from support import failures, result
+
 here = os.path.dirname(os.path.abspath(__file__))
 root = os.path.dirname(os.path.dirname(here))
 build = os.path.join(root, sys.argv[1] if len(sys.argv) > 1 else os.environ.get("BUILD", "build"))
@@ -19,19 +21,12 @@ sys.path.insert(0, here)
 SNIFFER, SIM = os.path.join(build, "pkt-sniffer"), os.path.join(build, "feed-sim")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.path.join(root, "clients", "python"), "PYTHONDONTWRITEBYTECODE": "1",
                "DPDK_STOCK_AI_DESCRIPTORS": os.path.join(build, "events.binpb")}
-bad = 0
 
 try:
     from events_io import Schema
 except ImportError as e:
     print(f"skip - audit: {e.name} is missing for /usr/bin/python3")
     sys.exit(0)
-
-
-def result(ok, text, why=""):
-    global bad
-    print(("ok - " if ok else "not ok - ") + text + ("" if ok or not why else f": {why}"), flush=True)
-    bad |= not ok
 
 
 def audit(*words, cwd=None):
@@ -182,4 +177,4 @@ with tempfile.TemporaryDirectory() as work:
     cut(Schema(os.path.join(build, "events.binpb")), work)
     wrong_use(work)
     document(work)
-sys.exit(bad)
+sys.exit(bool(failures))

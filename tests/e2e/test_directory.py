@@ -4,6 +4,7 @@
 usage: test_directory.py [BUILD]
 The simulated exchange's capture is cut into lines and pieces that overlap in time, packed by the programs gzip and zstd, and
 read with 1, 2 and 4 workers. A file that is cut short is told, the rest delivered; what is no capture is named."""
+import functools
 import json
 import os
 import shutil
@@ -17,32 +18,12 @@ build = os.path.join(root, sys.argv[1] if len(sys.argv) > 1 else "build")
 sys.path.insert(0, here)
 import captures  # noqa: E402
 from formats import pcapng  # noqa: E402
+from support import failures, result, sniffed  # noqa: E402
 
+sniff = functools.partial(sniffed, os.path.join(build, "pkt-sniffer"))
 market = os.path.join(os.environ.get("PCAP_CORPUS", os.path.join(root, "..", "shared", "data")), "market")
 FEEDS = [word for n in range(2) for line, group in (("A", "233.54.12."), ("B", "233.49.196."))
          for word in ("--feed", f"itch50@{group}{111 + n}:{26477 + n},channel={n},line={line}")]
-bad = 0
-
-
-def result(ok, text, why=""):
-    global bad
-    print(("ok - " if ok else "not ok - ") + text + (f": {why}" if why and not ok else ""), flush=True)
-    bad |= not ok
-
-
-def sniff(source, *options):
-    """(exit status, events without what is of a run, standard error)"""
-    with tempfile.NamedTemporaryFile("r") as out:
-        done = subprocess.run([os.path.join(build, "pkt-sniffer"), "-r", source, "-o", f"json:{out.name}", *options], timeout=100,
-                              stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
-        streams = {}
-        for event in map(json.loads, out):
-            if event["venue"] == event["source"]:  # what the program says of itself
-                continue
-            for key in "boot_id", "worker", "ts_publish_ns":
-                event.pop(key, None)
-            streams.setdefault(event["stream"], []).append(event)
-    return done.returncode, streams, done.stderr
 
 
 def balanced(log):
@@ -181,7 +162,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="directory.") as folder:
         exchange(folder)
         corpus(folder)
-    return bad
+    return bool(failures)
 
 
 sys.exit(main())

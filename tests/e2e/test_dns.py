@@ -12,6 +12,7 @@ import tempfile
 
 from events import Program
 from odd_frames import checksum
+from support import failures, result
 
 root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 program = Program(os.path.join(root, sys.argv[1] if len(sys.argv) > 1 else "build"))
@@ -19,13 +20,6 @@ CLIENT, SERVER = (bytes((10, 0, 0, 1)), 4242), (bytes((10, 0, 0, 2)), 53)
 ZONE = b"\7example\3com\0" + struct.pack(">HH", 6, 1)  # SOA IN
 ANSWERED, REFUSED = 0x8400, 0x8005
 OURS = {"op6": "dso"}  # what tcpdump calls otherwise
-bad = 0
-
-
-def result(ok, text, why=""):
-    global bad
-    print(("ok - " if ok else "not ok - ") + text + (f": {why}" if why and not ok else ""), flush=True)
-    bad |= not ok
 
 
 def record(kind, data):
@@ -105,4 +99,4 @@ for tool in "tshark", "tcpdump":
         sys.exit(0)
 with tempfile.TemporaryDirectory(prefix="dns.") as scratch:
     test(scratch)
-sys.exit(bad)
+sys.exit(bool(failures))

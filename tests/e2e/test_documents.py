@@ -16,18 +16,12 @@ import sys
 import tempfile
 import time
 
+from support import failures, result
+
 here = os.path.dirname(os.path.abspath(__file__))
 root = os.path.dirname(os.path.dirname(here))
 build = os.path.join(root, sys.argv[1] if len(sys.argv) > 1 else "build")
 sniffer, client = os.path.join(build, "pkt-sniffer"), os.path.join(root, "clients", "python")
-
-bad = 0
-
-
-def result(ok, text, why=""):
-    global bad
-    print(("ok - " if ok else "not ok - ") + text + (f": {why}" if why and not ok else ""), flush=True)
-    bad |= not ok
 
 
 def document(name):
@@ -190,7 +184,7 @@ def main():
         trades = trades_of(path)
         result(len(trades) > 50, f"{len(trades)} trades in the capture")
         check_python(folder, capture, trades)
-    return bad
+    return bool(failures)
 
 
 sys.exit(main())

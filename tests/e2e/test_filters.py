@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 
+from support import failures, result
+
 root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sniffer = os.path.join(root, sys.argv[1] if len(sys.argv) > 1 else "build", "pkt-sniffer")
 corpus = os.path.join(os.environ.get("PCAP_CORPUS", os.path.join(root, "..", "shared", "data")), "net")
@@ -21,13 +23,6 @@ EXPRESSIONS = [
     "len >= 60 and len <= 100", "broadcast", "multicast", "ip multicast", "ether multicast", "vlan", "vlan 123", "vlan and icmp",
     "tcp[tcpflags] & (tcp-syn|tcp-fin) != 0", "tcp[tcpflags] = tcp-ack", "icmp[icmptype] = icmp-echo", "ip[6:2] & 0x3fff != 0",
     "ip proto 17 and not port 53", "ip6 proto 58", "ip[8] < 64", "(udp or tcp) and not (port 53 or port 443)"]
-bad = 0
-
-
-def result(ok, text, why=""):
-    global bad
-    print(("ok - " if ok else "not ok - ") + text + (f": {why}" if why and not ok else ""), flush=True)
-    bad |= not ok
 
 
 def count(command, pattern):
@@ -54,4 +49,4 @@ for name in CAPTURES:
     result(not apart, f"{name}: {len(EXPRESSIONS)} expressions let through what tcpdump lets through", "; ".join(apart))
 result(len(passed) >= len(EXPRESSIONS) - 4 and refused < 20, f"{len(passed)} of {len(EXPRESSIONS)} expressions find something",
        f"nothing for {sorted(set(EXPRESSIONS) - passed)}; {refused} refused")
-sys.exit(bad)
+sys.exit(bool(failures))

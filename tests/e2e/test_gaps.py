@@ -20,19 +20,13 @@ build = os.path.join(root, sys.argv[1] if len(sys.argv) > 1 else os.environ.get(
 market = os.path.join(os.environ.get("PCAP_CORPUS", os.path.join(root, "..", "shared", "data")), "market")
 sys.path.insert(0, here)
 import captures as cap
+from support import failures, result
 
 STALE = 16
-bad = 0
 
 # a packet of the feed: its place in the capture, the line and what its header says
 Packet = collections.namedtuple("Packet", "frame line head")
 Gap = collections.namedtuple("Gap", "session first last opened")
-
-
-def result(ok, text, why=""):
-    global bad
-    print(("ok - " if ok else "not ok - ") + text + ("" if ok or not why else f": {why}"), flush=True)
-    bad |= not ok
 
 
 class Arbiter:
@@ -409,7 +403,7 @@ def main():
         tail(feed, rng, "ITCH on one line")
         if not os.path.exists(os.path.join(market, "cme-mdp3-sbe-v1.6.pcapng")):
             print("skip - gaps in CME and IEX captures: no captures (set PCAP_CORPUS)")
-            return bad
+            return bool(failures)
         feed = Feed(os.path.join(market, "cme-mdp3-sbe-v1.6.pcapng"), "cme_mdp3", cap.cme_head,
                     [("224.0.32.64", 15340), ("224.0.31.64", 14340)], folder, "packet")
         two_lines(feed, rng, "CME")
@@ -417,7 +411,7 @@ def main():
         for name, protocol, line in (("iex-tops-v1.6.part1.pcap", "iex_tops", ("224.67.0.199", 16642)),
                                      ("iex-deep-v1.0.part1.pcap", "iex_deep", ("224.2.3.10", 16648))):
             one_line(Feed(os.path.join(market, name), protocol, cap.iex_head, [line], folder), rng, protocol)
-    return bad
+    return bool(failures)
 
 
 def one_line(feed, rng, name):

@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 
+from support import failures, result
+
 root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sniffer = os.path.join(root, sys.argv[1] if len(sys.argv) > 1 else "build", "pkt-sniffer")
 corpus = os.path.join(os.environ.get("PCAP_CORPUS", os.path.join(root, "..", "shared", "data")), "net")
@@ -17,13 +19,6 @@ CAPTURES = ["icmp_arp/suricata-detect-itype-prefilter-icmpv4-ping.pcap", "icmp_a
             "http/arkime-https3-301-get.pcap"]
 LOOPBACK = "http/suricata-http-ipv6.pcap"  # has no link header to show
 TAGGED = "icmp_arp/zeek-icmp_dot1q.pcap"  # its tags stand elsewhere with -e
-bad = 0
-
-
-def result(ok, text, why=""):
-    global bad
-    print(("ok - " if ok else "not ok - ") + text + (f": {why}" if why and not ok else ""), flush=True)
-    bad |= not ok
 
 
 def output(*command):
@@ -57,4 +52,4 @@ same(CAPTURES, ["-X"])
 text = output(sniffer, "-r", os.path.join(corpus, TAGGED), "-e", "-v", "-c", "5")
 result(len(text) == 5 and "vlan 123, p 0, ethertype IPv4 (0x0800), length 118: (tos 0x0, ttl 255, id 5, offset 0, flags [none], proto ICMP (1), "
        "length 100) 192.168.123.2 > 192.168.123.1: ICMP echo request" in text[4], "-v says the IP header, -e the tag", "\n".join(text))
-sys.exit(bad)
+sys.exit(bool(failures))

@@ -14,22 +14,17 @@ import tempfile
 import threading
 import time
 
+from support import failures, result
+
 here = os.path.dirname(os.path.abspath(__file__))
 root = os.path.dirname(os.path.dirname(here))
 build = os.path.join(root, sys.argv[1] if len(sys.argv) > 1 else "build")
 sys.path.insert(0, here)
 LEFT, RIGHT = f"look-left-{os.getpid()}", f"look-right-{os.getpid()}"
 HERE, THERE, HERE6, THERE6, PORT = "10.83.0.1", "10.83.0.2", "fd83::1", "fd83::2", 8083
-bad = 0
 
 if os.geteuid() != 0 and subprocess.run(["sudo", "-n", "true"], stderr=subprocess.DEVNULL, check=False).returncode == 0:
     os.execvp("sudo", ["sudo", "-n", "--preserve-env=PCAP_CORPUS,TESTS_LONG", "/usr/bin/python3", os.path.abspath(__file__), *sys.argv[1:]])
-
-
-def result(ok, text, why=""):
-    global bad
-    print(("ok - " if ok else "not ok - ") + text + (f": {why}" if why and not ok else ""), flush=True)
-    bad |= not ok
 
 
 def inside(ns, *command, **more):
@@ -225,4 +220,4 @@ try:
 finally:
     for namespace in (LEFT, RIGHT):
         subprocess.run(["ip", "netns", "del", namespace], stderr=subprocess.DEVNULL, check=False)
-sys.exit(bad)
+sys.exit(bool(failures))

@@ -20,19 +20,14 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
+from support import failures, result
+
 here = os.path.dirname(os.path.abspath(__file__))
 root = os.path.dirname(os.path.dirname(here))
 build = os.path.join(root, sys.argv[1] if len(sys.argv) > 1 else "build")
 sniffer, sim = os.path.join(build, "pkt-sniffer"), os.path.join(build, "feed-sim")
 sys.path.insert(0, here)
-bad = 0
 running = []
-
-
-def result(ok, text, why=""):
-    global bad
-    print(("ok - " if ok else "not ok - ") + text + (f": {why}" if why and not ok else ""), flush=True)
-    bad |= not ok
 
 
 def have(program):
@@ -404,7 +399,7 @@ def main():
         try:
             if sys.argv[2:] == ["live"]:
                 check_live(folder)
-                return bad
+                return bool(failures)
             capture, truth = os.path.join(folder, "day.pcap"), os.path.join(folder, "truth")
             subprocess.run([sim, "--messages", "100000", "--quiet", "--pcap", capture, "--truth", truth], check=True, timeout=60)
             with open(truth) as file:
@@ -425,7 +420,7 @@ def main():
             for process in running:
                 if process.poll() is None:
                     process.kill()
-    return bad
+    return bool(failures)
 
 
 if __name__ == "__main__":

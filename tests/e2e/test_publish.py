@@ -12,6 +12,8 @@ import sys
 import tempfile
 import threading
 
+from support import failures, result
+
 here = os.path.dirname(os.path.abspath(__file__))
 root = os.path.dirname(os.path.dirname(here))
 build = os.path.join(root, sys.argv[1] if len(sys.argv) > 1 else "build")
@@ -19,7 +21,6 @@ sys.path.insert(0, here)
 CHANNELS = 3
 FEEDS = [option for n in range(CHANNELS) for line, group in (("A", "233.54.12."), ("B", "233.49.196."))
          for option in ("--feed", f"itch50@{group}{111 + n}:{26477 + n},channel={n},line={line}")]
-bad = 0
 
 
 def skip(why):
@@ -33,12 +34,6 @@ try:
 except ImportError as e:
     skip(f"{e.name} is missing for /usr/bin/python3")
 schema = Schema(os.path.join(build, "events.binpb"))
-
-
-def result(ok, text, why=""):
-    global bad
-    print(("ok - " if ok else "not ok - ") + text + ("" if ok or not why else f": {why}"), flush=True)
-    bad |= not ok
 
 
 def sniff(capture, *options, timeout=120):
@@ -250,7 +245,7 @@ def main():
             finally:
                 kafka(env, "stop")
             check_unknown_topic(capture)
-    return bad
+    return bool(failures)
 
 
 sys.exit(main())

@@ -24,15 +24,9 @@ sniffer = os.path.join(build, "pkt-sniffer")
 sys.path.insert(0, here)
 from captures import read  # noqa: E402
 from formats import pcapng  # noqa: E402
+from support import failures, result  # noqa: E402
 
 SPACE = f"readme-{os.getpid()}"
-bad = 0
-
-
-def result(ok, text, why=""):
-    global bad
-    print(("ok - " if ok else "not ok - ") + text + (f": {why}" if why and not ok else ""), flush=True)
-    bad |= not ok
 
 
 def readme():
@@ -177,7 +171,7 @@ def main():
             exchange.kill()
             exchange.wait()
             subprocess.run(["ip", "netns", "delete", SPACE], check=False)
-    return bad
+    return bool(failures)
 
 
 sys.exit(main())

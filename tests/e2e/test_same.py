@@ -11,6 +11,8 @@ import sys
 import tempfile
 import time
 
+from support import failures, result
+
 here = os.path.dirname(os.path.abspath(__file__))
 root = os.path.dirname(os.path.dirname(here))
 build = os.path.join(root, sys.argv[1] if len(sys.argv) > 1 else os.environ.get("BUILD", "build"))
@@ -31,13 +33,6 @@ FILE_CLOCK, NO_CLOCK = 4, 0
 # what is compared of an event: times are (ts_recv_ns, ts_opened_ns of a gap), data are all other bytes
 Row = collections.namedtuple("Row", "session clock times data")
 program = Program(build)
-bad = 0
-
-
-def result(ok, text, why=""):
-    global bad
-    print(("ok - " if ok else "not ok - ") + text + ("" if ok or not why else f": {why}"), flush=True)
-    bad |= not ok
 
 
 class Run:
@@ -375,7 +370,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         simulated(folder)
         real(folder)
-    return bad
+    return bool(failures)
 
 
 sys.exit(main())

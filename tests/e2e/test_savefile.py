@@ -8,6 +8,8 @@ import subprocess
 import sys
 import tempfile
 
+from support import failures, result
+
 here = os.path.dirname(os.path.abspath(__file__))
 root = os.path.dirname(os.path.dirname(here))
 sniffer = os.path.join(root, sys.argv[1] if len(sys.argv) > 1 else "build", "pkt-sniffer")
@@ -18,13 +20,6 @@ MANY = "market/cme-mdp3-sbe-v1.6.pcapng"
 # its nanoseconds are more than a second, which is carried over
 LEFT_OUT = "tcpdump-timestamp_invalid_nano.pcap"
 FIELDS = ["frame.number", "frame.time_epoch", "frame.cap_len", "frame.len", "frame.encap_type"]
-bad = 0
-
-
-def result(ok, text, why=""):
-    global bad
-    print(("ok - " if ok else "not ok - ") + text + (f": {why}" if why and not ok else ""), flush=True)
-    bad |= not ok
 
 
 def run(*args, **more):
@@ -96,4 +91,4 @@ with tempfile.TemporaryDirectory() as scratch:
     equal(scratch)
     workers(scratch)
     full(scratch)
-sys.exit(bad)
+sys.exit(bool(failures))

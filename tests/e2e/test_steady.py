@@ -12,17 +12,12 @@ import sys
 import tempfile
 import threading
 
+from support import failures, result
+
 here = os.path.dirname(os.path.abspath(__file__))
 root = os.path.dirname(os.path.dirname(here))
 build = os.path.join(root, sys.argv[1] if len(sys.argv) > 1 else os.environ.get("BUILD", "build"))
 ROUNDS = (4, 16, 48)
-bad = 0
-
-
-def result(ok, text, why=""):
-    global bad
-    print(("ok - " if ok else "not ok - ") + text + ("" if ok or not why else f": {why}"), flush=True)
-    bad |= not ok
 
 
 class Play:
@@ -159,7 +154,7 @@ def main():
         zeromq(folder)
         kafka(folder)
         leaks(folder)
-    return bad
+    return bool(failures)
 
 
 sys.exit(main())

@@ -16,6 +16,8 @@ import sys
 import tempfile
 import time
 
+from support import failures, result
+
 here = os.path.dirname(os.path.abspath(__file__))
 root = os.path.dirname(os.path.dirname(here))
 ROUNDS = int(sys.argv[1]) if len(sys.argv) > 1 else 20
@@ -24,13 +26,6 @@ asan = os.path.join(root, "build-asan", "pkt-sniffer")
 SPACE, PORT = f"stop-{os.getpid()}", 15781
 STOP_S = 2  # from the signal to the end; a machine that runs other tests meanwhile gets twice that
 FLUSH_S = 1.5
-bad = 0
-
-
-def result(ok, text, why=""):
-    global bad
-    print(("ok - " if ok else "not ok - ") + text + (f": {why}" if why and not ok else ""), flush=True)
-    bad |= not ok
 
 
 def inside(*words):
@@ -352,7 +347,7 @@ def main():
                 CASES[number % len(CASES)](rig, random.Random(number), number)
         finally:
             rig.close()
-    return bad
+    return bool(failures)
 
 
 sys.exit(main())

@@ -5,6 +5,7 @@ usage: test_symbols.py [BUILD]
 Simulated ITCH (the name is on some messages, the number on all), CME (the name in definitions alone), IEX (no number) and
 FIX (Symbol, tag 55). Gaps, system events, trading status and definitions stay, and what names no instrument."""
 import base64
+import functools
 import json
 import os
 import re
@@ -12,31 +13,14 @@ import subprocess
 import sys
 import tempfile
 
+from support import failures, result, sniffed
+
 here = os.path.dirname(os.path.abspath(__file__))
 root = os.path.dirname(os.path.dirname(here))
 build = os.path.join(root, sys.argv[1] if len(sys.argv) > 1 else "build")
+sniff = functools.partial(sniffed, os.path.join(build, "pkt-sniffer"), without=("event_no",))
 market = os.path.join(os.environ.get("PCAP_CORPUS", os.path.join(root, "..", "shared", "data")), "market")
 INSTRUMENT = "mbo", "mbp", "bbo", "trade", "imbalance", "stats"
-bad = 0
-
-
-def result(ok, text, why=""):
-    global bad
-    print(("ok - " if ok else "not ok - ") + text + (f": {why}" if why and not ok else ""), flush=True)
-    bad |= not ok
-
-
-def sniff(source, *options):
-    """(exit status, events by stream without their numbers, standard error)"""
-    with tempfile.NamedTemporaryFile("r") as out:
-        done = subprocess.run([os.path.join(build, "pkt-sniffer"), "-r", source, "-o", f"json:{out.name}", *options], timeout=100,
-                              stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
-        streams = {}
-        for event in map(json.loads, out):
-            if event["venue"] != event["source"]:  # what the program says of itself
-                event = {k: v for k, v in event.items() if k not in ("boot_id", "worker", "event_no")}
-                streams.setdefault(event["stream"], []).append(event)
-    return done.returncode, streams, done.stderr
 
 
 class Wanted:
@@ -146,7 +130,7 @@ def main():
         itch(folder)
         mdp3(folder)
         others()
-    return bad
+    return bool(failures)
 
 
 sys.exit(main())

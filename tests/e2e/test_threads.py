@@ -12,19 +12,14 @@ import sys
 import tempfile
 import time
 
+from support import failures, result
+
 here = os.path.dirname(os.path.abspath(__file__))
 root = os.path.dirname(os.path.dirname(here))
 build = os.path.join(root, sys.argv[1] if len(sys.argv) > 1 else "build")
 sniffer = os.path.join(build, "pkt-sniffer")
 SPACE = f"threads-{os.getpid()}"
 SECONDS = 2
-bad = 0
-
-
-def result(ok, text, why=""):
-    global bad
-    print(("ok - " if ok else "not ok - ") + text + (f": {why}" if why and not ok else ""), flush=True)
-    bad |= not ok
 
 
 def first_line(path, start=""):
@@ -175,7 +170,7 @@ def main():
             full(folder)
     finally:
         subprocess.run(["ip", "netns", "delete", SPACE], check=False)
-    return bad
+    return bool(failures)
 
 
 sys.exit(main())

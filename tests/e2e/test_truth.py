@@ -17,6 +17,8 @@ import time
 from datetime import datetime, timezone
 from decimal import Decimal
 
+from support import failures, result
+
 here = os.path.dirname(os.path.abspath(__file__))
 root = os.path.dirname(os.path.dirname(here))
 sys.path.insert(0, here)
@@ -30,13 +32,6 @@ except ImportError as e:
 LAST, TS_USER, TS_FILE, SCHEMA = 1, 3, 4, 1000
 SMALL = 20000
 PASSWORD, SECRET, SEEN = "Pl4nted-Password-554", "Pl4nted=RawData-96", "trader7"
-bad = 0
-
-
-def result(ok, text, why=""):
-    global bad
-    print(("ok - " if ok else "not ok - ") + text + ("" if ok or not why else f": {why}"), flush=True)
-    bad |= not ok
 
 
 class Words:
@@ -512,7 +507,7 @@ def main():
         why = why or hidden([*outputs.values(), raw.name, log])
         result(not why, "no planted secret in file, json, text, zmq or log", why)
         notices(program, small, words, outputs["file"])
-    return bad
+    return bool(failures)
 
 
 if __name__ == "__main__":

@@ -26,17 +26,11 @@ except ImportError as e:
     print(f"skip - truth of MDP 3.0: {e.name} is missing for /usr/bin/python3")
     sys.exit(0)
 from truth_mdp3 import Mdp3
+from support import failures, result
 
 LAST, STALE = 1, 16
 LOCAL = 2
 LEFT, RIGHT = f"truth-left-{os.getpid()}", f"truth-right-{os.getpid()}"
-bad = 0
-
-
-def result(ok, text, why=""):
-    global bad
-    print(("ok - " if ok else "not ok - ") + text + ("" if ok or not why else f": {why}"), flush=True)
-    bad |= not ok
 
 
 class Day:
@@ -402,7 +396,7 @@ def main():
                 namespaces(False)
         else:
             print("skip - live over veth: no right to make a namespace")
-    return bad
+    return bool(failures)
 
 
 if __name__ == "__main__":

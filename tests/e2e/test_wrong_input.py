@@ -26,18 +26,12 @@ build = os.path.join(root, sys.argv[1] if len(sys.argv) > 1 else "build-asan" if
 sniffer = os.path.join(build, "pkt-sniffer")
 sys.path.insert(0, here)
 import captures as cap
+from support import failures, result
 
 FAULT = re.compile(r"Sanitizer|runtime error:|does not add up|NOT balanced|DIFFERENCE|CHECK|did not come back")
 ENV = dict(os.environ, ASAN_OPTIONS="detect_leaks=1:exitcode=99", UBSAN_OPTIONS="print_stacktrace=1:exitcode=99")
 PROTOCOL = {"itch50": ("233.54.12.111", 26477, cap.mold_head), "cme_mdp3": ("224.0.31.1", 14310, cap.cme_head),
             "iex_tops": ("224.0.0.5", 10378, cap.iex_head), "iex_deep": ("224.0.0.6", 10379, cap.iex_head)}
-bad = 0
-
-
-def result(ok, text, why=""):
-    global bad
-    print(("ok - " if ok else "not ok - ") + text + ("" if ok or not why else f": {why}"), flush=True)
-    bad |= not ok
 
 
 class Run:
@@ -488,7 +482,7 @@ def main():
         check_prefixes(files)
         check_world(folder, os.path.join(folder, "sim.pcap"))
         check_corpus(folder)
-    return bad
+    return bool(failures)
 
 
 sys.exit(main())
