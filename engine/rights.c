@@ -75,6 +75,7 @@ static int self_keep(uint64_t keep, uint64_t *had)
 }
 
 static _Atomic(uint64_t) told_keep;
+static atomic_uint told_n; /* how often it was done */
 
 /* told runs on the thread that the signal was sent to. */
 static void told(int sig)
@@ -83,7 +84,8 @@ static void told(int sig)
 	uint64_t had;
 
 	(void)sig;
-	self_keep(atomic_load(&told_keep), &had); /* who told looks whether it did */
+	self_keep(atomic_load(&told_keep), &had); /* who told looks whether it could */
+	atomic_fetch_add(&told_n, 1);
 	errno = before;
 }
 
@@ -94,6 +96,7 @@ static bool has_more(const char *tid, uint64_t keep)
 	char path[64], line[128];
 	unsigned long long value;
 	unsigned known = 0;
+	bool ended;
 	FILE *status;
 
 	snprintf(path, sizeof(path), "/proc/self/task/%.16s/status", tid);
@@ -107,23 +110,29 @@ static bool has_more(const char *tid, uint64_t keep)
 		else if (sscanf(line, "NoNewPrivs: %llu", &value) == 1)
 			known += value == 1;
 	}
+	ended = errno == ESRCH;
 	fclose(status);
-	return known < 4 && errno != ESRCH;
+	return known < 4 && !ended;
 }
 
 /* thread_keep tells a thread and waits until it has done it. Returns whether there was something to
  * tell, or -errno */
 static int thread_keep(const char *tid, uint64_t keep)
 {
+	unsigned before = atomic_load(&told_n);
+	long id = atol(tid);
+
 	if (!has_more(tid, keep))
 		return 0;
-	if (syscall(SYS_tgkill, getpid(), atol(tid), TELL) < 0 && errno != ESRCH)
+	if (syscall(SYS_tgkill, getpid(), id, TELL) < 0 && errno != ESRCH)
 		return -errno;
-	for (unsigned i = 0; i < LOOKS; i++) {
-		if (!has_more(tid, keep))
-			return 1;
+	for (unsigned i = 0; i < LOOKS && atomic_load(&told_n) == before; i++) {
+		if (syscall(SYS_tgkill, getpid(), id, 0) < 0)
+			return 1; /* it has ended */
 		usleep(LOOK_EVERY_US);
 	}
+	if (!has_more(tid, keep))
+		return 1;
 	LOG(ERROR, "a thread keeps its capabilities tid=%s", tid);
 	return -ETIMEDOUT;
 }
