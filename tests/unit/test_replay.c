@@ -101,38 +101,6 @@ Test(replay, pcap_of_either_unit_and_byte_order_and_pcapng_give_the_same_packets
 	}
 }
 
-/* Without -c packets are read many at a time, with it one by one. */
-Test(replay, a_file_cut_or_damaged_anywhere_reads_the_same_in_bursts_and_one_by_one)
-{
-	struct source_options counted = {.loops = 3, .workers = 1, .count_max = 1000},
-			      loops = {.loops = 3, .workers = 1};
-
-	for (unsigned kind = 0; kind < 3; kind++) {
-		struct file f = kind == 2 ? ng_sample(false) : pcap_sample(magic_ns, kind == 1);
-
-		for (unsigned i = 0; i < 70; i++)
-			if (kind == 2)
-				ng_packet(&f, 0, i, "xyz", 3, 3);
-			else
-				pcap_packet(&f, i, i, "xyz", 3, 3);
-		for (size_t i = 0; i < 2 * f.len; i++) {
-			size_t len = i < f.len ? i : f.len, at = i - f.len;
-			struct outcome one, many;
-
-			if (i >= f.len)
-				f.bytes[at] ^= 0x80;
-			one = read_memory(f.bytes, len, false, &counted);
-			many = read_memory(f.bytes, len, false, &loops);
-			cr_assert(equal(&one, &many), "kind %u, %zu: %u packets %s, %u packets %s",
-				kind, i, one.n, one.error, many.n, many.error);
-			cr_assert_arr_eq(&one.stats, &many.stats, sizeof(one.stats));
-			if (i >= f.len)
-				f.bytes[at] ^= 0x80;
-		}
-		file_free(&f);
-	}
-}
-
 Test(replay, pcap_with_the_longer_record_header_of_old_linux_is_read)
 {
 	struct file f = file_new(false);
