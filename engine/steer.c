@@ -13,17 +13,16 @@ static const struct feed_line *row_of(const struct feed_table *table, const stru
 	return line && line->tcp == tcp ? line : NULL;
 }
 
-unsigned steer_packet(const void *ctx, const struct packet *pkt)
+/* steer_frame takes any frame. */
+static __attribute__((noinline)) unsigned steer_frame(
+	const struct steer *steer, const struct packet *pkt)
 {
-	const struct steer *steer = ctx;
 	const struct feed_line *line = NULL;
 	struct frame f;
 	uint32_t h;
 	bool ports;
 	int rc;
 
-	if (pkt->kind != PACKET_FRAME)
-		return 0;
 	rc = frame_parse(bytes_of(pkt->data, pkt->caplen), pkt->link, &f);
 	ports = frame_whole(&f, rc);
 	if (ports)
@@ -34,4 +33,17 @@ unsigned steer_packet(const void *ctx, const struct packet *pkt)
 		return 0;
 	h = f.ip_version ? frame_hash(&f) : 0;
 	return (steer->buckets ? h % steer->buckets : h) % steer->workers;
+}
+
+unsigned steer_packet(const void *ctx, const struct packet *pkt)
+{
+	const struct steer *steer = ctx;
+	const struct feed_line *line = NULL;
+	struct udp4 u;
+
+	if (pkt->kind != PACKET_FRAME)
+		return 0;
+	if (pkt->link == LINK_ETHERNET && frame_udp4(bytes_of(pkt->data, pkt->caplen), &u))
+		line = feed_table_find4(steer->table, u.dst);
+	return line && !line->tcp ? line->ordinal % steer->workers : steer_frame(steer, pkt);
 }

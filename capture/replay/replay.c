@@ -94,26 +94,38 @@ static int next(struct replay *r, struct packet *pkt, bool may_refill, unsigned 
 	return rc;
 }
 
-/* plain says that every packet of this source is handed out, as soon as it is read. */
-static bool plain(const struct replay *r)
+/* runs says whether packets may be read many at a time: none is kept for later, or the last. */
+static bool runs(const struct replay *r)
 {
-	return !r->directory && !r->use.filter && !r->opt.snaplen && !r->opt.count_max &&
-	       r->pace == 0 && (r->opt.workers <= 1 || !r->opt.steer);
+	return !r->directory && !r->opt.count_max && r->pace == 0;
 }
 
-/* run reads packets in a row of which each is handed out. Returns how many */
-static unsigned run(struct replay *r, struct packet *pkts, unsigned max)
+/* run reads packets in a row. Returns how many of them are handed out, or -errno */
+static int run(struct replay *r, struct packet *pkts, unsigned max, unsigned *budget)
 {
-	unsigned n = reader_records(&r->file, pkts, max, r->records + 1, r->round);
+	unsigned n = reader_records(&r->file, pkts, max, r->records + 1, r->round), kept = 0;
+	bool all = !r->use.filter && !r->opt.snaplen && (r->opt.workers <= 1 || !r->opt.steer);
 	uint64_t bytes = 0;
 
+	*budget = n < *budget ? *budget - n : 0;
+	if (!all) {
+		for (unsigned i = 0; i < n; i++) {
+			int rc = selected(r, &pkts[i]);
+
+			if (rc < 0)
+				return rc;
+			if (rc > 0)
+				pkts[kept++] = pkts[i];
+		}
+		return (int)kept;
+	}
 	for (unsigned i = 0; i < n; i++)
 		bytes += pkts[i].caplen;
 	r->stats.received_bytes += bytes;
 	r->stats.received += n;
 	r->position += n;
 	r->records += n;
-	return n;
+	return (int)n;
 }
 
 /* The end of the source is told by the burst after its last packet. */
@@ -121,7 +133,7 @@ int replay_burst(struct source *src, struct packet *pkts, unsigned max)
 {
 	struct replay *r = (struct replay *)src;
 	uint64_t now_ns = r->pace > 0 ? replay_clock_ns() : 0;
-	unsigned n = 0, budget = RECORDS_PER_BURST;
+	unsigned n = 0, budget = RECORDS_PER_BURST, before;
 	int rc = 0;
 
 	if (r->held_some) {
@@ -132,9 +144,15 @@ int replay_burst(struct source *src, struct packet *pkts, unsigned max)
 	} else {
 		src->end = r->end;
 	}
-	if (n == 0 && r->end == SOURCE_RUNNING && plain(r))
-		n = run(r, pkts, max);
-	while (n < max && r->end == SOURCE_RUNNING) {
+	if (n == 0 && r->end == SOURCE_RUNNING && runs(r)) {
+		do {
+			before = budget;
+			rc = run(r, pkts, max, &budget);
+		} while (rc == 0 && budget > 0 && budget < before);
+		if (rc > 0)
+			return rc;
+	}
+	while (rc >= 0 && n < max && r->end == SOURCE_RUNNING) {
 		rc = next(r, &pkts[n], n == 0, &budget);
 		if (rc <= 0 || (r->pace > 0 && pace_early(r, &pkts[n], now_ns)))
 			break;

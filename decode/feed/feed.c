@@ -8,16 +8,9 @@ enum {
 	STRIKES_MAX = 2, /* one packet may be damaged */
 };
 
-static uint32_t mix(uint64_t h)
-{
-	h ^= h >> 32;
-	h *= 0x9e3779b97f4a7c15ull;
-	return (uint32_t)(h >> 32);
-}
-
 static uint32_t address_hash(const struct address *a)
 {
-	return mix(load_le64(a->ip) ^ load_le64(a->ip + 8) * 31 ^ (uint64_t)a->port << 17);
+	return feed_hash(load_le64(a->ip), load_le64(a->ip + 8), a->port);
 }
 
 static bool address_equal(const struct address *a, const struct address *b)

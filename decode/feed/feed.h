@@ -57,6 +57,33 @@ void feed_table_free(struct feed_table *table);
 /* feed_table_find returns the row for packets to dst, or NULL; the most exact one wins. */
 struct feed_line *feed_table_find(const struct feed_table *table, const struct address *dst);
 
+/* feed_hash is where in the index an address stands, by the two halves of its ip. */
+static inline uint32_t feed_hash(uint64_t low, uint64_t high, uint16_t port)
+{
+	uint64_t h = low ^ high * 31 ^ (uint64_t)port << 17;
+
+	h ^= h >> 32;
+	h *= 0x9e3779b97f4a7c15ull;
+	return (uint32_t)(h >> 32);
+}
+
+/* feed_table_find4 looks for a row of exactly this address and port. Takes  dst: of struct udp4 */
+static inline const struct feed_line *feed_table_find4(const struct feed_table *table, uint64_t dst)
+{
+	uint64_t high = dst << 32 | 0xffff0000; /* ::ffff:a.b.c.d */
+	uint16_t port = __builtin_bswap16((uint16_t)(dst >> 32));
+	uint32_t slot = feed_hash(0, high, port) & table->index_mask;
+
+	for (; table->index[slot]; slot = (slot + 1) & table->index_mask) {
+		const struct feed_line *row = &table->rows[table->index[slot] - 1];
+
+		if (row->dst.port == port && load_le64(row->dst.ip + 8) == high &&
+			load_le64(row->dst.ip) == 0)
+			return row;
+	}
+	return NULL;
+}
+
 /* feed_table_add appends a row (of recognised feeds). Returns it, or NULL when the table is full.
  */
 struct feed_line *feed_table_add(struct feed_table *table, const struct feed_line *row);

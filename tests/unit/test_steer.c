@@ -29,7 +29,11 @@ static unsigned owner_of(
 		l4[12] = 5 << 4;
 	else
 		l4[5] = 20;
-	return steer_packet(&steer, &pkt);
+	unsigned owner = steer_packet(&steer, &pkt);
+
+	pkt = (struct packet){.data = ip, .caplen = FRAME_LEN - 14, .link = LINK_RAW};
+	cr_assert_eq(steer_packet(&steer, &pkt), owner, "without Ethernet there is no short way");
+	return owner;
 }
 
 static struct feed_line row(uint8_t host, uint16_t port, uint32_t channel, bool tcp)
@@ -45,10 +49,10 @@ static struct feed_line row(uint8_t host, uint16_t port, uint32_t channel, bool 
 
 static void setup(void)
 {
-	struct feed_line rows[] = {
-		row(1, 500, 3, false), row(2, 600, 3, true), row(3, 700, 3, true)};
+	struct feed_line rows[] = {row(1, 500, 3, false), row(2, 600, 3, true),
+		row(3, 700, 3, true), row(6, 0, 4, false)};
 
-	cr_assert_eq(feed_table_init(&table, rows, 3), 0);
+	cr_assert_eq(feed_table_init(&table, rows, 4), 0);
 }
 
 static void teardown(void)
@@ -66,6 +70,13 @@ Test(steer, lines_of_a_channel_meet_whatever_carries_them, .init = setup, .fini 
 		cr_assert_eq(owner_of(TCP, client, 40000, 2, 600), owner);
 		cr_assert_eq(owner_of(TCP, 3, 700, client, 40000), owner);
 	}
+}
+
+Test(steer, a_row_of_any_port_takes_all_that_no_other_takes, .init = setup, .fini = teardown)
+{
+	cr_assert_eq(owner_of(UDP, 9, 40000, 6, 1), 1, "the second channel");
+	cr_assert_eq(owner_of(UDP, 8, 40000, 6, 500), 1);
+	cr_assert_eq(owner_of(UDP, 8, 40000, 1, 500), 0);
 }
 
 Test(steer, both_directions_of_a_flow_meet_and_flows_spread, .init = setup, .fini = teardown)
