@@ -8,7 +8,7 @@ endif()
 target_compile_options(warnings INTERFACE -Wall -Wextra -Werror -Wmissing-prototypes -Wshadow -Wvla
 	-fno-strict-aliasing)
 # two words beside each other made one of 16 bytes: more instructions, and a load that must wait until both are stored
-target_compile_options(warnings INTERFACE $<IF:$<C_COMPILER_ID:GNU>,-fno-tree-slp-vectorize,-fno-slp-vectorize>)
+target_compile_options(warnings INTERFACE -fno-tree-slp-vectorize)
 target_include_directories(warnings INTERFACE ${CMAKE_SOURCE_DIR} ${CMAKE_BINARY_DIR}/gen)
 if(SANITIZE)
 	target_compile_options(warnings INTERFACE -fsanitize=${SANITIZE} -fno-omit-frame-pointer
