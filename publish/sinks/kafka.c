@@ -36,8 +36,9 @@ static const char *const mode_names[] = {"batch", "single", "delimited"};
 struct held {
 	struct batch *batch;
 	struct topic *topic;
-	unsigned lane;     /* of its partition */
-	struct held *next; /* free ones */
+	int32_t partitions; /* that lane was found for; -1: none */
+	unsigned lane;      /* of its partition */
+	struct held *next;  /* free ones */
 };
 
 struct sink_ctx {
@@ -256,9 +257,15 @@ static int send_delimited(struct sink_ctx *ctx, struct held *h)
 /* lane_of follows the number of partitions while the batch waits. */
 static unsigned lane_of(const struct sink_ctx *ctx, struct held *h)
 {
-	const struct stream_facts *stream = h->batch->stream;
+	int32_t partitions = atomic_load_explicit(&h->topic->partitions, memory_order_relaxed);
 
-	h->lane = topic_lane(&ctx->topics, h->topic, stream->key, stream->key_len);
+	if (partitions != h->partitions) {
+		const struct stream_facts *stream = h->batch->stream;
+
+		h->partitions = partitions;
+		h->lane = topic_lane(
+			&ctx->topics, h->topic, partitions, stream->key, stream->key_len);
+	}
 	return h->lane;
 }
 
@@ -292,7 +299,7 @@ static int send_batch(struct sink_ctx *ctx, struct batch *b)
 	if (!h)
 		return -EAGAIN;
 	ctx->free = h->next;
-	*h = (struct held){.batch = b, .topic = topic};
+	*h = (struct held){.batch = b, .topic = topic, .partitions = -1};
 	ctx->waiting[ctx->waiting_n++] = h;
 	lend_waiting(ctx); /* what breaks now is said by the next call */
 	return 0;

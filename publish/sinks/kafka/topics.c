@@ -94,14 +94,14 @@ struct topic *topic_find(struct topics *topics, const char *venue, const char *t
 	return t;
 }
 
-unsigned topic_lane(
-	const struct topics *topics, const struct topic *t, const char *key, size_t key_len)
+unsigned topic_lane(const struct topics *topics, const struct topic *t, int32_t partitions,
+	const char *key, size_t key_len)
 {
-	int32_t n = atomic_load_explicit(&t->partitions, memory_order_relaxed);
 	unsigned first = (unsigned)(t - topics->all) * 61;
 
-	if (n && t->partitioning->keyed)
-		first += (unsigned)t->partitioning->keyed(t->handle, key, key_len, n, NULL, NULL);
+	if (partitions && t->partitioning->keyed)
+		first += (unsigned)t->partitioning->keyed(
+			t->handle, key, key_len, partitions, NULL, NULL);
 	return first % LANES;
 }
 

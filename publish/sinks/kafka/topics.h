@@ -30,9 +30,9 @@ bool topics_partitioner(struct topics *topics, const char *name);
 /* topic_find finds or makes the topic PREFIX.TAIL. Returns  NULL: it cannot be */
 struct topic *topic_find(struct topics *topics, const char *venue, const char *tail);
 
-/* topic_lane gives the partition of a key a number below LANES; partitions may meet in one. While it
- * is not known how many a topic has, and where keys do not decide, all of a topic are one. */
-unsigned topic_lane(
-	const struct topics *topics, const struct topic *t, const char *key, size_t key_len);
+/* topic_lane gives the partition of a key, of so many, a number below LANES; partitions may meet in
+ * one. With 0 partitions, and where keys do not decide, all of a topic are one. */
+unsigned topic_lane(const struct topics *topics, const struct topic *t, int32_t partitions,
+	const char *key, size_t key_len);
 
 void topics_close(struct topics *topics);
