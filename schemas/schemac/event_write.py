@@ -14,6 +14,8 @@ HOT = {"Mbo": ("action", "side", "order_id", "price_e9", "size"),
        "Trade": ("price_e9", "size", "aggressor", "trade_id", "kind", "order_count", "symbol_seq"),
        "SystemEvent": ("code",),
        "Event": ("flags", "instrument_id", "sub_seq", "template_id")}
+# Payloads that decoders write as rows: those, and what else is not rare.
+STRAIGHT = ("Statistics", *(name for name in HOT if name != EVENT))
 HEAD = ("ts_recv_ns", "ts_event_ns", "venue", "channel", "seq")  # how a row begins
 ROW_MAX, TEXTS_MAX = 1024, 128  # of event_rows_write; of the texts of a row that it writes fast
 LENGTH_MAX = 5  # bytes of a length; nothing here reaches 4 GiB
@@ -283,8 +285,8 @@ struct row_head {{
 	uint32_t channel, feed;
 }};
 
-/* The types that are written so, as bits 1 << type. */
-static const uint64_t event_row_types = {" | ".join(f"1ull << {event_constant(f)}" for f in hot)};
+/* The types that decoders write so, as bits 1 << type. */
+static const uint64_t event_row_types = {" | ".join(f"1ull << {event_constant(f)}" for f in payloads_of(event) if f.type.name in STRAIGHT)};
 
 static inline bool row_head_is(const struct row_head *h, const struct event *ev)
 {{

@@ -6,15 +6,16 @@ The C has fixed offsets, one length check a block, and for each event one events
 from __future__ import annotations
 
 import itertools
-from typing import Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
-from .event_write import HOT, TEXTS_MAX as ROW_TEXTS_MAX
+from .event_write import STRAIGHT, TEXTS_MAX as ROW_TEXTS_MAX
 from .ir import Block, Emit, Group, HeaderField, Message, Protocol, Row, Rows, Set, When, Wire
 from .model import Field, Model, Struct
 
 E9 = 9
 PARTS_MAX = 512 * 1024  # below EVENT_PARTS_MAX (decode/events.h): what the rows of one event may take
 ROW_BYTES_MAX = 128
+ROW_ROWS_MAX = 512  # of ROW_MAX (event_write.py): what the rows of one event may take there
 
 
 def quote(text: str) -> str:
@@ -82,7 +83,7 @@ class Messages:
 
     def __init__(self, protocol: Protocol, model: Model):
         self.p, self.model = protocol, model
-        self.flat = {n: s for n, s in model.payloads.items() if s.name in HOT}
+        self.flat = {n: s for n, s in model.payloads.items() if s.name in STRAIGHT}
         self.tables: Dict[Tuple, str] = {}
         self.table_code = Out()
         self.names = itertools.count()
@@ -239,14 +240,20 @@ class Messages:
     # events as rows
 
     def is_flat(self, emit: Emit) -> bool:
-        """Whether a row can be written as the fields lie on the wire: a usual event, nothing repeated or put together."""
-        if emit.event not in self.flat or emit.rows or emit.from_groups:
+        """Whether a row can be written as the fields lie on the wire: a usual event, no text put together."""
+        if emit.event not in self.flat:
             return False
         targets = [s.target for s in emit.sets if s.target != "flags"]
-        return len(set(targets)) == len(targets) and "ts_event_ns" in targets and self.texts_len(emit) <= ROW_TEXTS_MAX and all(map(self.is_plain, emit.sets))
+        return (len(set(targets)) == len(targets) and "ts_event_ns" in targets and self.texts_len(emit) <= ROW_TEXTS_MAX
+                and all(map(self.is_plain, emit.sets)) and all(map(self.is_plain_row, emit.rows))
+                and all(map(self.is_plain_row, (r for source in emit.from_groups for r in source.rows))))
+
+    def is_plain_row(self, row: Row) -> bool:
+        return row.into is not None and row.into != "attributes" and all(
+            self.is_plain(s) and s.verb != "lookup" and s.field.kind != "string" for s in row.sets)
 
     def is_plain(self, made: Set) -> bool:
-        if self.home(made, "") == "ev" and made.target not in ("ts_event_ns", "instrument_id", "symbol", "flags", "template_id"):
+        if made.field is self.model.event.fields.get(made.target) and made.target not in ("ts_event_ns", "instrument_id", "symbol", "flags", "template_id"):
             return False
         if isinstance(made.source, Wire) and made.field.kind == "string" and made.verb == "plain":
             return made.source.is_text or made.source.type == "char"
@@ -282,12 +289,43 @@ class Messages:
         if "symbol" in names:
             out(f"p = put_str(p, {number['symbol']}, symbol);")
         out(f"at = nest_begin(p, {number[emit.event]});", "p = at + 1;")
-        for made in sorted((s for s in emit.sets if s not in own), key=lambda s: s.field.number):
-            self.row_field(out, made, vector)
+        struct = self.model.payload(emit.event)
+        parts = [(s.field.number, s) for s in emit.sets if s not in own]
+        parts += [(struct.fields[name].number, name) for name in dict.fromkeys(
+            [r.into for r in emit.rows] + [r.into for source in emit.from_groups for r in source.rows])]
+        for n, part in sorted(parts, key=lambda part: part[0]):
+            if isinstance(part, str):
+                self.row_rows(out, msg, emit, part, n, vector)
+            else:
+                self.row_field(out, part, vector)
         template = next((s.source for s in own if s.target == "template_id"), self.template(msg))
         if isinstance(template, Wire):
             template = load(template, self.blocks[id(template.block)])
         out("p = nest_end(at, p);", f"events_row_done(out, row, row_end(row, p, &out->head, out->sub_seq, {template}));", "ev = NULL;", "n++;")
+        for source in emit.from_groups:
+            if source.take:
+                out(f"taken{msg.groups.index(source.group)} += {self.amount(msg, source)};")
+
+    def row_rows(self, out: Out, msg: Message, emit: Emit, name: str, n: int, vector: str) -> None:
+        """A repeated field of the payload."""
+        for row in (r for r in emit.rows if r.into == name):
+            self.row_row(out, row, n, vector)
+        for source in emit.from_groups:
+            rows = [r for r in source.rows if r.into == name]
+            if not rows:
+                continue
+            i = msg.groups.index(source.group)
+            out(f"if ({self.amount(msg, source)} > {ROW_ROWS_MAX // sum(2 + 12 * len(r.sets) for r in rows)})", f"\tgoto {vector};")
+            self.entries(out, msg, source, rows, lambda row, _: self.row_row(out, row, n, vector))
+
+    def row_row(self, out: Out, row: Row, n: int, vector: str) -> None:
+        tests = self.conditions(row.when)
+        out.open(f"if ({' && '.join(tests)})" if tests else "do")
+        out(f"uint8_t *in = nest_begin(p, {n});", "", "p = in + 1;")
+        for made in sorted(row.sets, key=lambda s: s.field.number):
+            self.row_field(out, made, vector)
+        out("p = nest_end(in, p);")
+        out.close("" if tests else " while (0);")
 
     def row_field(self, out: Out, made: Set, vector: str) -> None:
         """One field of the payload. What is absent or zero is passed over without a branch."""
@@ -351,7 +389,7 @@ class Messages:
         out.close(" else {")
         out.lines.append(f"{vector}:")
         out.depth += 1
-        self.push(out, msg, Emit(emit.event, emit.sets))
+        self.push(out, msg, Emit(emit.event, emit.sets, rows=emit.rows, from_groups=emit.from_groups))
         out.close()
         out.close("" if tests else " while (0);")
 
@@ -628,7 +666,8 @@ class Messages:
             self.rows_into(out, msg, emit, struct, name)
         for source in emit.from_groups:
             if any(r.into is None for r in source.rows):
-                self.entries(out, msg, source, [r for r in source.rows if r.into is None], emit.event, struct)
+                self.entries(out, msg, source, [r for r in source.rows if r.into is None],
+                             lambda row, number: self.row(out, row, struct, "", emit.event, number))
             if source.take:
                 i = msg.groups.index(source.group)
                 out(f"taken{i} += {self.amount(msg, source)};")
@@ -657,11 +696,11 @@ class Messages:
         for row in fixed:
             self.row(out, row, kind, f"{target}_n++;")
         for s in sources:
-            self.entries(out, msg, s, [r for r in s.rows if r.into == name], emit.event, kind, f"{target}_n++;")
+            self.entries(out, msg, s, [r for r in s.rows if r.into == name],
+                         lambda row, number: self.row(out, row, kind, f"{target}_n++;", emit.event, number))
         out.close(" while (0);")
 
-    def entries(self, out: Out, msg: Message, source: Rows, rows: List[Row], event: str, kind: Struct,
-                count: str = "") -> None:
+    def entries(self, out: Out, msg: Message, source: Rows, rows: List[Row], write: Callable[[Row, str], None]) -> None:
         i = msg.groups.index(source.group)
         first = f" + taken{i} * group{i}.block" if source.take else ""
         out.open("")
@@ -669,7 +708,7 @@ class Messages:
         out(f"const uint8_t *entry{i} = group{i}.p{first};", f"uint32_t left{i} = {self.amount(msg, source)};", "")
         out.open(f"for (uint32_t r{i} = 1; r{i} <= left{i}; r{i}++, entry{i} += group{i}.block)")
         for row in rows:
-            self.row(out, row, kind, count, event, f"r{i}")
+            write(row, f"r{i}")
         out.close()
         out.close()
 
