@@ -295,8 +295,25 @@ static inline bool row_head_is(const struct row_head *h, const struct event *ev)
 	       ev->feed == h->feed;
 }}
 
+/* row_sender_make does what is equal for all packets of a sender. */
+void row_sender_make(struct row_head *h, const struct event *ev);
+
 /* row_head_make fills h for the events that have the facts of ev. h begins as zero. */
-void row_head_make(struct row_head *h, const struct event *ev);
+static inline void row_head_make(struct row_head *h, const struct event *ev)
+{{
+	if (__builtin_expect(!h->len || ev->venue.p != h->venue.p || ev->venue.len != h->venue.len ||
+		ev->channel != h->channel || ev->feed != h->feed || !ev->ts_send_ns != !h->ts_send_ns, 0))
+		row_sender_make(h, ev);
+	h->ts_recv_ns = ev->ts_recv_ns;
+	h->ts_send_ns = ev->ts_send_ns;
+	h->seq = ev->seq;
+	memcpy(h->row + HEAD_RECV, &ev->ts_recv_ns, sizeof(ev->ts_recv_ns));
+	if (ev->ts_send_ns)
+		memcpy(h->tail + key_len({by_name["ts_send_ns"]}), &ev->ts_send_ns, sizeof(ev->ts_send_ns));
+	h->len_seq = (uint32_t)(put_uint64_usual(h->row + h->len, {by_name["seq"]}, ev->seq) - h->row);
+	if (__builtin_expect(h->len_seq > HEAD_MAX || !ev->ts_recv_ns, 0))
+		h->len = 0;
+}}
 
 /* row_tail_make fills tail of h. */
 void row_tail_make(struct row_head *h, uint32_t template_id);
@@ -341,8 +358,7 @@ def rows_writer(event):
     """event_rows_write: any events, one by one."""
     before, _ = around(event)
     by_name = {f.name: f.number for f in event.fields}
-    out = f"""/* sender_make does what is equal for all packets of a sender. */
-static __attribute__((noinline)) void sender_make(struct row_head *h, const struct event *ev)
+    out = f"""void row_sender_make(struct row_head *h, const struct event *ev)
 {{
 	uint8_t *p;
 
@@ -359,22 +375,6 @@ static __attribute__((noinline)) void sender_make(struct row_head *h, const stru
 	p = put_str(p, {by_name["venue"]}, ev->venue);
 	p = put_uint32(p, {by_name["channel"]}, ev->channel);
 	h->len = (uint32_t)(p - h->row);
-}}
-
-void row_head_make(struct row_head *h, const struct event *ev)
-{{
-	if (!h->len || ev->venue.p != h->venue.p || ev->venue.len != h->venue.len || ev->channel != h->channel ||
-		ev->feed != h->feed || !ev->ts_send_ns != !h->ts_send_ns)
-		sender_make(h, ev);
-	h->ts_recv_ns = ev->ts_recv_ns;
-	h->ts_send_ns = ev->ts_send_ns;
-	h->seq = ev->seq;
-	memcpy(h->row + HEAD_RECV, &ev->ts_recv_ns, sizeof(ev->ts_recv_ns));
-	if (ev->ts_send_ns)
-		memcpy(h->tail + key_len({by_name["ts_send_ns"]}), &ev->ts_send_ns, sizeof(ev->ts_send_ns));
-	h->len_seq = (uint32_t)(put_uint64_usual(h->row + h->len, {by_name["seq"]}, ev->seq) - h->row);
-	if (h->len_seq > HEAD_MAX || !ev->ts_recv_ns)
-		h->len = 0;
 }}
 
 void row_tail_make(struct row_head *h, uint32_t template_id)

@@ -102,7 +102,7 @@ class Messages:
         out(f"/* {msg.name} */")
         args = "struct feed_state *st, const uint8_t *root, uint32_t root_len"
         args += ", uint32_t version, struct bytes rest" if sbe else ""
-        out(f"static int {self.function(msg)}({args}, struct events *out)", "{")
+        out(f"static __attribute__((noinline)) int {self.function(msg)}({args}, struct events *out)", "{")
         out.depth += 1
         out("struct event *ev = NULL;", "int n = 0;")
         groups = [g for g in msg.groups]
