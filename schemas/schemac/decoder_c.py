@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import List
 
+from .c_text import Out, literal, load, quote
 from .ir import HeaderField, Message, Protocol, Wire
-from .message_c import Messages, Out, literal, load, quote
+from .message_c import Messages
 from .model import Model
 
 
