@@ -545,7 +545,7 @@ static int follow_session(
 
 	/* a loop of snapshots numbers its packets from 1 again, however short it was */
 	back = back || (weekly && pkt->seq < ch->next && pkt->seq <= ctx->opt.window_packets);
-	if (!weekly && !wire_session_equal(ch->wire_session, pkt)) {
+	if (!weekly && !wire_session_equal(ch->wire_session, pkt->session, pkt->session_id)) {
 		char name[CHANNEL_SESSION_MAX];
 
 		wire_session(name, ch->state.protocol, pkt);

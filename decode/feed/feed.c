@@ -184,7 +184,8 @@ static bool same_channel(const struct channel *ch, const struct feed_packet *pkt
 
 	if (!ch->started || ahead > NEW_CHANNEL_DISTANCE)
 		return false;
-	if (!ch->state.protocol->weekly_session && !wire_session_equal(ch->wire_session, pkt))
+	if (!ch->state.protocol->weekly_session &&
+		!wire_session_equal(ch->wire_session, pkt->session, pkt->session_id))
 		return false;
 	return apart < 1000000000ull && channel_compare(ch, pkt, CHANNEL_LINES_MAX) >= 0;
 }

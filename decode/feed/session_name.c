@@ -66,13 +66,13 @@ uint64_t wire_session(
 	return 0;
 }
 
-bool wire_session_equal(const char name[SESSION_NAME_MAX], const struct feed_packet *pkt)
+bool wire_session_equal(const char name[SESSION_NAME_MAX], struct str session, uint64_t id)
 {
-	struct str text = trimmed(pkt->session);
+	struct str text = trimmed(session);
 	char digits[SESSION_NAME_MAX] = "";
 
-	if (!text.len && pkt->session_id) {
-		decimal(digits, pkt->session_id);
+	if (!text.len && id) {
+		decimal(digits, id);
 		return strncmp(name, digits, SESSION_NAME_MAX) == 0;
 	}
 	return (text.len == 0 || memcmp(name, text.p, text.len) == 0) && name[text.len] == 0;

@@ -16,8 +16,9 @@ enum { SESSION_NAME_MAX = 24 };
 uint64_t wire_session(char name[SESSION_NAME_MAX], const struct protocol *protocol,
 	const struct feed_packet *pkt);
 
-/* wire_session_equal compares without making a name, for protocols without weekly_session. */
-bool wire_session_equal(const char name[SESSION_NAME_MAX], const struct feed_packet *pkt);
+/* wire_session_equal compares session and session_id of a packet without making a name, for protocols
+ * without weekly_session. */
+bool wire_session_equal(const char name[SESSION_NAME_MAX], struct str session, uint64_t id);
 
 /* session_name writes wire, with ".n" behind it when n > 0. Returns its length. */
 uint8_t session_name(char name[SESSION_NAME_MAX], const char wire[SESSION_NAME_MAX], uint32_t n);

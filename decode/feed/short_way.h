@@ -81,8 +81,9 @@ static inline __attribute__((always_inline)) int channel_next(struct channel_con
 	if (pkt->seq != ch->next || pkt->count == 0 || pkt->kind != FEED_DATA || !ch->started ||
 		ch->first || pkt->ts_send_ns < ch->reset_ts_send_ns)
 		return 0;
-	if (protocol->weekly_session ? pkt->ts_send_ns >= ch->week_until_ns
-				     : !wire_session_equal(ch->wire_session, pkt))
+	if (protocol->weekly_session
+			? pkt->ts_send_ns >= ch->week_until_ns
+			: !wire_session_equal(ch->wire_session, pkt->session, pkt->session_id))
 		return 0;
 	if (pkt->has_channel && pkt->channel != ch->number)
 		return 0;
