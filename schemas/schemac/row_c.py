@@ -112,8 +112,10 @@ class StraightRows:
             out(f"p = put_{'str' if field.kind == 'string' else put}{'_set' if field.presence else ''}(p, {n}, {value});")
             return
         pointer = self.blocks[id(wire.block)]
-        tests, value = self.tests(made), None if wire.is_text else load(wire, pointer)
+        tests, value, there = self.tests(made), None if wire.is_text else load(wire, pointer), " && ".join(self.present(wire))
         test = " && ".join(tests)
+        if there and value:  # what is not there is not read, even to be thrown away
+            value = f"({there} ? {value} : 0)"
         if field.kind == "string":
             text = (f"{self.table_enum(made, wire)}({value})" if made.verb == "enum" else
                     f"{self.table_letters(made)}[{value}]" if made.verb == "letters" else self.text(wire, pointer))
