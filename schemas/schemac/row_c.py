@@ -25,7 +25,8 @@ class StraightRows:
                 and all(map(self.is_plain_row, (r for source in emit.from_groups for r in source.rows))))
 
     def is_plain_row(self, row: Row) -> bool:
-        return row.into is not None and row.into != "attributes" and all(
+        targets = [s.target for s in row.sets]  # flags of several fields are or-ed: not in a row
+        return row.into is not None and row.into != "attributes" and len(set(targets)) == len(targets) and all(
             self.is_plain(s) and s.verb != "lookup" and s.field.kind != "string" for s in row.sets)
 
     def is_plain(self, made: Set) -> bool:
