@@ -36,7 +36,7 @@ struct events {
 	uint64_t unwanted;             /* that it took out: flush counts and clears them */
 	uint8_t *arena;
 	uint32_t used;           /* bytes of the arena */
-	uint64_t pushed;         /* events ever appended */
+	uint64_t pushed;         /* events ever appended; rows are none */
 	uint64_t types;          /* bits 1 << type of the events since the last flush */
 	struct event *last_push; /* newest event still in the vector, or NULL */
 	/* Where nobody looks at the events, decoders write the rows of the usual ones themselves: from

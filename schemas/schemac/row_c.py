@@ -17,7 +17,7 @@ class StraightRows:
 
     def is_flat(self, emit: Emit) -> bool:
         """Whether a row can be written as the fields lie on the wire: a usual event, no text put together."""
-        if emit.event not in self.flat:
+        if emit.event not in self.flat or len(emit.from_groups) + bool(emit.rows) > 1:  # ROW_ROWS_MAX is for one group
             return False
         targets = [s.target for s in emit.sets if s.target != "flags"]
         return (len(set(targets)) == len(targets) and "ts_event_ns" in targets and self.texts_len(emit) <= ROW_TEXTS_MAX
